@@ -1,0 +1,68 @@
+package lists
+
+import "fmt"
+
+// Action is what a rule wants.
+type Action uint8
+
+// The actions, None being the zero value of a Verdict: no rule matched.
+const (
+	None Action = iota
+	Deny
+	Allow
+)
+
+// String returns the word that the API and `explain` use for a verdict.
+func (a Action) String() string {
+	return [...]string{"untouched", "blocked", "allowed"}[a]
+}
+
+// Shape is how far a rule reaches.
+type Shape uint8
+
+const (
+	Exact   Shape = iota // the name alone
+	Subtree              // the name and everything below it
+	Below                // everything below the name, not the name itself
+	Pattern              // an adblock pattern with '*', '|', '^'; see Rule.Pattern
+	Regexp               // an RE2 expression, searched in the name
+)
+
+func (s Shape) String() string {
+	return [...]string{"exact", "subtree", "below", "pattern", "regexp"}[s]
+}
+
+// Rule is one line of a list, understood.
+type Rule struct {
+	Action    Action
+	Shape     Shape
+	Name      string // normalised; for Exact, Subtree and Below
+	Pattern   string // for Pattern and Regexp: the expression, in lower case for Pattern
+	Important bool   // $important: stronger than every rule of a list without it
+	Cancel    bool   // $badfilter: takes the otherwise equal rule out of the same list
+
+	DenyAllow []string // $denyallow: normalised names whose subtrees the rule spares
+	Types     []uint16 // $dnstype: query types the rule is for; empty means all
+	NotTypes  bool     // $dnstype=~: Types are those the rule is not for
+
+	Line uint32 // of the list, from 1
+}
+
+// Skip says why a line of a list makes no rule.
+type Skip struct {
+	List   string
+	Line   uint32
+	Reason string
+}
+
+func (s Skip) String() string { return fmt.Sprintf("%s:%d: %s", s.List, s.Line, s.Reason) }
+
+// Verdict is what the rules say about one name and query type. The zero value
+// means that no rule matched.
+type Verdict struct {
+	Action Action
+	List   *List  // whose rule decided
+	Shape  Shape  // of that rule
+	Labels uint8  // how many labels of the asked name stand above the rule's name
+	Line   uint32 // of the rule in its list
+}

@@ -1,0 +1,75 @@
+package resolver
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Outcome is how a query ended; every query has exactly one.
+type Outcome uint8
+
+const (
+	Dropped   Outcome = iota // no answer was due or possible
+	Blocked                  // by a rule or a canary
+	Cached                   // from the cache, fresh
+	Stale                    // from the cache, past its time (RFC 8767)
+	Forwarded                // by an upstream
+	Local                    // made here: [local], special-use names, HINFO
+	Refused                  // FORMERR, NOTIMP, BADVERS, REFUSED
+	Limited                  // over rate_limit
+	Failed                   // SERVFAIL: no answer could be had
+	Outcomes                 // how many there are
+)
+
+// String returns the value of the metric label `outcome`.
+func (o Outcome) String() string {
+	return [...]string{"dropped", "blocked", "cached", "stale", "forwarded", "local", "refused", "limited", "failed"}[o]
+}
+
+// Reason is where the blocked name stood.
+type Reason uint8
+
+// ByName: the asked name itself is blocked.
+const ByName Reason = iota
+
+// String returns the value of the metric label `reason`.
+func (r Reason) String() string { return [...]string{"name"}[r] }
+
+// Event is what happened to one query.
+type Event struct {
+	Time      time.Time // when the query arrived
+	Duration  time.Duration
+	Client    netip.Addr
+	Transport Transport
+	Outcome   Outcome
+	Name      []byte // normalised; valid only during the call
+	Type      uint16
+	List      string // of a blocked query: the list whose rule decided, or "canary"
+	Reason    Reason
+}
+
+// Exchange is one question put to one upstream.
+type Exchange struct {
+	Upstream string // scheme and host, never a path
+	Result   Result
+	Duration time.Duration
+}
+
+// Result is how an exchange ended.
+type Result uint8
+
+const (
+	OK Result = iota
+	Timeout
+	Error // of the network, of TLS, an unusable answer, SERVFAIL or REFUSED
+)
+
+// String returns the value of the metric label `result`.
+func (r Result) String() string { return [...]string{"ok", "timeout", "error"}[r] }
+
+// Observer is told what happened, once per query and after the reply has left.
+// Its methods are called from many goroutines at once and must not block.
+type Observer interface {
+	Observe(Event)
+	ObserveExchange(Exchange)
+}
