@@ -3,6 +3,9 @@ package resolver
 import (
 	"context"
 	"errors"
+	"log/slog"
+
+	"github.com/miekg/dns"
 )
 
 // Handler answers a query into a. A DNS failure is an Answer; an error means
@@ -27,3 +30,72 @@ var ErrWait = errors.New("the answer has to be waited for")
 
 // ErrDrop says that no reply is due.
 var ErrDrop = errors.New("no reply is due")
+
+// Options are what a Resolver is made of.
+type Options struct {
+	Access    *Access
+	RateLimit int    // queries per second for one client; 0 means no limit
+	Probe     string // normalised name by which deadpixel asks itself whether it answers; "" means none
+
+	Local    *LocalNames
+	Blocking Blocking
+
+	Cache   *Cache // may be shared by successive resolvers; nil means no cache
+	Policy  CachePolicy
+	Flight  *Flight
+	Forward *Forward
+
+	Log *slog.Logger
+}
+
+// Resolver is the whole walk. It is immutable: a new configuration makes a new
+// one, which takes the place of the old between two queries.
+type Resolver struct {
+	head Handler
+	log  *slog.Logger
+}
+
+// New chains the stages. This is the one place that knows their order.
+func New(o Options) *Resolver {
+	var h Handler = o.Forward
+	// Identical questions share one exchange.
+	h = o.Flight.Stage(h)
+	// The cache stands below blocking, so that a pause or a new list acts on the
+	// next query, and above flight, so that only misses are shared.
+	if o.Cache != nil {
+		h = o.Cache.Stage(o.Policy)(h)
+	}
+	answers := h
+	// ANY is answered here, but after blocking: a blocked name is blocked for
+	// every type.
+	h = HandlerFunc(func(ctx context.Context, q *Query, a *Answer) error {
+		if q.Type != dns.TypeANY {
+			return answers.Resolve(ctx, q, a)
+		}
+		a.Begin(q, dns.RcodeSuccess, Local)
+		a.hinfo()
+		return nil
+	})
+	h = &block{Blocking: o.Blocking, next: h}
+	// The house's own names are stronger than every list.
+	h = &local{LocalNames: o.Local, next: h, beyond: answers}
+	// Nothing is spent on a query that may not be asked.
+	h = &admit{next: h, access: o.Access, rates: newRates(o.RateLimit), probe: []byte(o.Probe)}
+	return &Resolver{head: h, log: o.Log}
+}
+
+// Resolve answers q and finishes the reply for its transport. It returns only
+// ErrWait and ErrDrop; every other failure has become a SERVFAIL.
+func (r *Resolver) Resolve(ctx context.Context, q *Query, a *Answer) error {
+	err := r.head.Resolve(ctx, q, a)
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrWait), errors.Is(err, ErrDrop):
+		return err
+	default:
+		r.log.Debug("no answer", "name", string(q.Name), "type", q.Type, "err", err)
+		a.Fail(q, dns.ExtendedErrorCodeOther, "internal error")
+	}
+	seal(q, a)
+	return nil
+}

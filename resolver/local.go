@@ -1,0 +1,313 @@
+package resolver
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"deadpixel/lists"
+)
+
+// localTTL is how long a client may keep what [local] says; short, since the
+// answer is close by and changes with a reload.
+const localTTL = time.Minute
+
+// LocalNames are the names of [local], and which zones stay here.
+type LocalNames struct {
+	names     map[string]localName // exact, and "*.x" without its "*." in wildcards
+	wildcards map[string]localName
+	pointers  map[string]string // reverse name -> name
+	zones     map[string]zone
+	tails     map[string]bool // last labels of zones and wildcards: what needs a closer look
+}
+
+type localName struct {
+	v4, v6 []netip.Addr
+	alias  string // CNAME; "" for addresses
+}
+
+// NewLocal reads the entries of [local] (a name, or "*.name", to addresses or
+// one other name) and the suffixes of [upstream.routes], true meaning that the
+// suffix has servers. The error names the faulty entry.
+func NewLocal(entries map[string][]string, routes map[string]bool) (*LocalNames, error) {
+	l := &LocalNames{
+		names:     map[string]localName{},
+		wildcards: map[string]localName{},
+		pointers:  map[string]string{"1.0.0.127.in-addr.arpa": "localhost", reverse(netip.IPv6Loopback()): "localhost"},
+		zones:     specialZones(),
+		tails:     map[string]bool{},
+	}
+	for suffix, served := range routes {
+		name, err := lists.Normalize(suffix)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", suffix, err)
+		}
+		l.zones[name] = zoneEmpty
+		if served {
+			l.zones[name] = zoneRouted
+		}
+	}
+	for written, values := range entries {
+		if err := l.add(written, values); err != nil {
+			return nil, fmt.Errorf("%q: %w", written, err)
+		}
+	}
+	for name := range l.zones {
+		l.tails[lastLabel(name)] = true
+	}
+	for name := range l.wildcards {
+		l.tails[lastLabel(name)] = true
+	}
+	return l, nil
+}
+
+func (l *LocalNames) add(written string, values []string) error {
+	rest, wild := strings.CutPrefix(written, "*.")
+	name, err := lists.Normalize(rest)
+	if err != nil {
+		return err
+	}
+	if len(values) == 0 {
+		return fmt.Errorf("no value: write an address, or one other name")
+	}
+	var n localName
+	for _, v := range values {
+		if ip, err := netip.ParseAddr(v); err == nil {
+			ip = ip.Unmap().WithZone("")
+			if ip.Is4() {
+				n.v4 = append(n.v4, ip)
+			} else {
+				n.v6 = append(n.v6, ip)
+			}
+			if r := reverse(ip); !wild && (l.pointers[r] == "" || name < l.pointers[r]) {
+				l.pointers[r] = name
+			}
+			continue
+		}
+		if n.alias, err = lists.Normalize(v); err != nil || n.alias == "" {
+			return fmt.Errorf("%q is neither an address nor a name", v)
+		}
+	}
+	if n.alias != "" && len(values) > 1 {
+		return fmt.Errorf("a name has either addresses or one other name")
+	}
+	if wild {
+		l.wildcards[name] = n
+	} else {
+		l.names[name] = n
+	}
+	return nil
+}
+
+// lookup finds the entry for a normalised name; the nearest wildcard above it
+// when it has none of its own.
+func (l *LocalNames) lookup(name []byte) (localName, bool) {
+	if n, ok := l.names[string(name)]; ok {
+		return n, true
+	}
+	if len(l.wildcards) == 0 {
+		return localName{}, false
+	}
+	for rest := parent(name); len(rest) > 0; rest = parent(rest) {
+		if n, ok := l.wildcards[string(rest)]; ok {
+			return n, true
+		}
+	}
+	return localName{}, false
+}
+
+// zoneOf returns the longest zone that name lies in and how many labels of name
+// stand above it.
+func (l *LocalNames) zoneOf(name []byte) (zone, uint8, bool) {
+	labels := uint8(0)
+	for rest := name; len(rest) > 0; rest = parent(rest) {
+		if z, ok := l.zones[string(rest)]; ok {
+			return z, labels, true
+		}
+		labels++
+	}
+	return 0, 0, false
+}
+
+// parent is name without its first label, nil for the last one.
+func parent(name []byte) []byte {
+	for i, c := range name {
+		if c == '.' {
+			return name[i+1:]
+		}
+	}
+	return nil
+}
+
+func lastLabel(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
+
+// reverse is the name of ip's PTR record (RFC 1035, section 3.5; RFC 3596, section 2.5).
+func reverse(ip netip.Addr) string {
+	name, _ := dns.ReverseAddr(ip.String()) // fails only for what is no address
+	return strings.TrimSuffix(name, ".")
+}
+
+type local struct {
+	*LocalNames
+	next   Handler
+	beyond Handler // past blocking: [local] is stronger than every list
+}
+
+// Resolve answers the names that belong to this house or to nobody, and hands on
+// the rest.
+func (s *local) Resolve(ctx context.Context, q *Query, a *Answer) error {
+	if n, ok := s.lookup(q.Name); ok {
+		return s.answer(ctx, q, a, n)
+	}
+	tail := q.Name
+	for p := parent(tail); p != nil; p = parent(p) {
+		tail = p
+	}
+	single := len(tail) == len(q.Name)
+	if s.tails[string(tail)] {
+		if q.Type == dns.TypePTR {
+			if name, ok := s.pointers[string(q.Name)]; ok {
+				s.answerPTR(q, a, name)
+				return nil
+			}
+		}
+		if z, labels, ok := s.zoneOf(q.Name); ok {
+			if z == zoneRouted || z == zoneDelegated && labels == 0 && q.Type == dns.TypeDS {
+				return s.next.Resolve(ctx, q, a)
+			}
+			answerZone(q, a, z, labels)
+			return nil
+		}
+	}
+	if single && len(q.Name) > 0 && (q.Type == dns.TypeA || q.Type == dns.TypeAAAA || q.Type == dns.TypeHTTPS) {
+		a.Begin(q, dns.RcodeNameError, Local)
+		a.soa(q, 0, localTTL)
+		return nil
+	}
+	return s.next.Resolve(ctx, q, a)
+}
+
+// answer makes the answer for an entry of [local].
+func (s *local) answer(ctx context.Context, q *Query, a *Answer, n localName) error {
+	if n.alias != "" && q.Type != dns.TypeCNAME {
+		return s.answerAlias(ctx, q, a, n.alias)
+	}
+	a.Begin(q, dns.RcodeSuccess, Local)
+	before := len(a.Wire)
+	switch q.Type {
+	case dns.TypeCNAME:
+		if n.alias != "" {
+			a.record(AnswerSection, questionName, dns.TypeCNAME, localTTL, appendName(nil, n.alias)...)
+		}
+	case dns.TypeA:
+		for _, ip := range n.v4 {
+			a.record(AnswerSection, questionName, dns.TypeA, localTTL, ip.AsSlice()...)
+		}
+	case dns.TypeAAAA:
+		for _, ip := range n.v6 {
+			a.record(AnswerSection, questionName, dns.TypeAAAA, localTTL, ip.AsSlice()...)
+		}
+	case dns.TypeANY:
+		a.hinfo()
+	}
+	if len(a.Wire) == before {
+		a.soa(q, 0, localTTL)
+	}
+	return nil
+}
+
+func (s *local) answerPTR(q *Query, a *Answer, name string) {
+	a.Begin(q, dns.RcodeSuccess, Local)
+	a.record(AnswerSection, questionName, dns.TypePTR, localTTL, appendName(nil, name)...)
+}
+
+// maxAliases is how many names of [local] may point to one another in a row.
+const maxAliases = 8
+
+// answerAlias follows a CNAME of [local]: inside [local], or by asking on.
+func (s *local) answerAlias(ctx context.Context, q *Query, a *Answer, target string) error {
+	reply := new(dns.Msg)
+	owner := string(q.Name)
+	for range maxAliases {
+		reply.Answer = append(reply.Answer, &dns.CNAME{
+			Hdr:    dns.RR_Header{Name: dns.Fqdn(owner), Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: seconds(localTTL)},
+			Target: dns.Fqdn(target),
+		})
+		n, ok := s.lookup([]byte(target))
+		if ok && n.alias != "" {
+			owner, target = target, n.alias
+			continue
+		}
+		sub, tail := q.retarget(target), new(Answer)
+		if ok {
+			if err := s.answer(ctx, sub, tail, n); err != nil {
+				return err
+			}
+		} else if err := s.beyond.Resolve(ctx, sub, tail); err != nil {
+			return err
+		}
+		found := new(dns.Msg)
+		if err := found.Unpack(tail.Wire); err != nil {
+			return fmt.Errorf("following %s to %s: %w", q.Name, target, err)
+		}
+		reply.Rcode, reply.Ns = found.Rcode, found.Ns
+		reply.Answer = append(reply.Answer, found.Answer...)
+		a.EDE = tail.EDE
+		return a.pack(q, reply)
+	}
+	return fmt.Errorf("%s: the names of [local] point to one another in a circle", q.Name)
+}
+
+// pack puts the sections of m behind q's header and question.
+func (a *Answer) pack(q *Query, m *dns.Msg) error {
+	ede := a.EDE
+	a.Begin(q, m.Rcode, Local)
+	a.EDE = ede
+	head := append([]byte(nil), a.Wire...)
+	var qm dns.Msg
+	if err := qm.Unpack(head); err != nil {
+		return err
+	}
+	m.Question, m.Compress = qm.Question, true
+	wire, err := m.Pack()
+	if err != nil {
+		return err
+	}
+	a.Wire = append(a.Wire[:0], wire...)
+	copy(a.Wire, head[:4])
+	copy(a.Wire[HeaderSize:], q.Question)
+	return nil
+}
+
+// retarget is q's question put for another name.
+func (q *Query) retarget(name string) *Query {
+	packet := append([]byte(nil), q.Packet[:HeaderSize]...)
+	packet[5], packet[7], packet[9], packet[11] = 1, 0, 0, 0
+	packet = appendName(packet, name)
+	packet = append(packet, byte(q.Type>>8), byte(q.Type), byte(q.Class>>8), byte(q.Class))
+	sub := new(Query)
+	sub.Parse(packet)
+	sub.EDNS, sub.Client, sub.Transport, sub.Start = q.EDNS, q.Client, q.Transport, q.Start
+	sub.MayWait, sub.Admitted = q.MayWait, q.Admitted
+	return sub
+}
+
+// appendName appends a normalised name of host characters in wire form.
+func appendName(dst []byte, name string) []byte {
+	for label := range strings.SplitSeq(name, ".") {
+		if label != "" {
+			dst = append(dst, byte(len(label)))
+			dst = append(dst, label...)
+		}
+	}
+	return append(dst, 0)
+}
+
+// hinfo appends the answer to ANY (RFC 8482, section 4.2).
+func (a *Answer) hinfo() {
+	a.record(AnswerSection, questionName, dns.TypeHINFO, time.Hour, append([]byte{7}, "RFC8482\x00"...)...)
+}
