@@ -1,0 +1,232 @@
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+	_ "time/tzdata" // zone data for machines without any
+
+	"github.com/BurntSushi/toml"
+)
+
+//go:embed config.toml
+var defaultConfig string
+
+// Config is the configuration as written; the tags are the keys of config.toml.
+// Every package gets its own Options from it, and none sees this type.
+type Config struct {
+	DataDir  string `toml:"data_dir"`
+	TimeZone string `toml:"time_zone"`
+
+	Log struct {
+		Level  string `toml:"level"`
+		Format string `toml:"format"`
+	} `toml:"log"`
+
+	DNS struct {
+		Listen    []string `toml:"listen"`
+		AllowFrom []string `toml:"allow_from"`
+		RateLimit int      `toml:"rate_limit"`
+	} `toml:"dns"`
+
+	Upstream struct {
+		Servers   []string            `toml:"servers"`
+		Strategy  string              `toml:"strategy"`
+		Bootstrap []string            `toml:"bootstrap"`
+		Timeout   time.Duration       `toml:"timeout"`
+		Routes    map[string][]string `toml:"routes"`
+	} `toml:"upstream"`
+
+	Blocking struct {
+		Response string        `toml:"response"`
+		TTL      time.Duration `toml:"ttl"`
+		Deny     []string      `toml:"deny"`
+		Allow    []string      `toml:"allow"`
+		Canaries bool          `toml:"canaries"`
+	} `toml:"blocking"`
+
+	Lists []ListConfig        `toml:"lists"`
+	Local map[string][]string `toml:"local"`
+
+	Cache struct {
+		Size       Size          `toml:"size"`
+		MinTTL     time.Duration `toml:"min_ttl"`
+		MaxTTL     time.Duration `toml:"max_ttl"`
+		Stale      time.Duration `toml:"stale"`
+		StaleAfter time.Duration `toml:"stale_after"`
+		Prefetch   bool          `toml:"prefetch"`
+	} `toml:"cache"`
+
+	Web struct {
+		Listen       string   `toml:"listen"`
+		AllowFrom    []string `toml:"allow_from"`
+		Hosts        []string `toml:"hosts"`
+		PasswordHash string   `toml:"password_hash"`
+	} `toml:"web"`
+
+	file  string // where it came from; "" for the embedded default
+	lines lines
+}
+
+// ListConfig is one [[lists]] entry.
+type ListConfig struct {
+	Name    string        `toml:"name"`
+	Kind    string        `toml:"kind"`
+	Source  string        `toml:"source"`
+	Format  string        `toml:"format"`
+	Match   string        `toml:"match"`
+	Refresh time.Duration `toml:"refresh"`
+}
+
+// Size is a number of bytes.
+type Size int64
+
+// unbuilt are the promised keys whose feature this version does not have.
+var unbuilt = map[string]string{
+	"dns.tls_listen":             "DNS over TLS for clients",
+	"dns.https_listen":           "DNS over HTTPS for clients",
+	"dns.quic_listen":            "DNS over QUIC for clients",
+	"dns.certificate":            "encrypted DNS for clients",
+	"dns.private_key":            "encrypted DNS for clients",
+	"dns.trust_ecs_from":         "naming clients behind a forwarder",
+	"blocking.rules_file":        "rules written by the page",
+	"blocking.follow_cname":      "looking at the CNAMEs of an answer",
+	"blocking.follow_https":      "looking at the HTTPS records of an answer",
+	"blocking.follow_address":    "looking at the addresses of an answer",
+	"blocking.rebind_protection": "rebinding protection",
+	"blocking.rebind_allow":      "rebinding protection",
+	"lists.groups":               "client groups",
+	"lists.schedule":             "schedules",
+	"groups":                     "client groups",
+	"clients":                    "client groups",
+	"web.trusted_proxies":        "running behind a reverse proxy",
+	"web.base_path":              "running behind a reverse proxy",
+	"web.tls":                    "TLS for the page",
+	"privacy":                    "the history",
+}
+
+// defaults are the built-in defaults; a test proves that config.toml says the same.
+func defaults() *Config {
+	c := new(Config)
+	c.Log.Level, c.Log.Format = "info", "auto"
+	c.DNS.Listen = []string{":53"}
+	c.DNS.AllowFrom = []string{"local"}
+	c.Upstream.Servers = []string{"https://dns.quad9.net/dns-query", "tls://one.one.one.one"}
+	c.Upstream.Strategy = "fastest"
+	c.Upstream.Bootstrap = []string{"9.9.9.9", "1.1.1.1"}
+	c.Upstream.Timeout = 2 * time.Second
+	c.Upstream.Routes = map[string][]string{}
+	c.Blocking.Response = "nxdomain"
+	c.Blocking.TTL = 10 * time.Second
+	c.Blocking.Deny, c.Blocking.Allow = []string{}, []string{}
+	c.Blocking.Canaries = true
+	c.Lists = []ListConfig{defaultList(), defaultList()}
+	c.Lists[0].Name, c.Lists[0].Source = "starter", "builtin:starter"
+	c.Lists[1].Name, c.Lists[1].Source = "stevenblack", "https://raw.githubusercontent.com/StevenBlack/hosts/master/hosts"
+	c.Local = map[string][]string{}
+	c.Cache.Size = 32e6
+	c.Cache.MaxTTL = 24 * time.Hour
+	c.Cache.Stale = 24 * time.Hour
+	c.Cache.StaleAfter = 400 * time.Millisecond
+	c.Cache.Prefetch = true
+	c.Web.Listen = ":8080"
+	c.Web.AllowFrom, c.Web.Hosts = []string{}, []string{}
+	return c
+}
+
+func defaultList() ListConfig {
+	return ListConfig{Kind: "deny", Format: "auto", Match: "auto", Refresh: 24 * time.Hour}
+}
+
+// Problem is one thing wrong with the configuration or a list.
+type Problem struct {
+	File    string
+	Line    int // 0 when it concerns the whole file
+	Message string
+}
+
+func (p Problem) Error() string {
+	if p.Line == 0 {
+		return p.File + ": " + p.Message
+	}
+	return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Message)
+}
+
+// findConfig says which file to read: the one asked for, else the first that
+// exists, else "" for the embedded default.
+func findConfig(asked string) (string, error) {
+	if asked != "" {
+		return asked, nil
+	}
+	for _, path := range []string{"config.toml", "/etc/deadpixel/config.toml"} {
+		switch _, err := os.Stat(path); {
+		case err == nil:
+			return path, nil
+		case !errors.Is(err, fs.ErrNotExist):
+			return "", fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return "", nil
+}
+
+// loadConfig reads a configuration and checks it whole. It returns every problem
+// it can find at once, joined; the Config is usable only without any.
+func loadConfig(path string) (*Config, error) {
+	text, name := defaultConfig, "config.toml (built in)"
+	if path != "" {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the configuration: %w", err)
+		}
+		text, name = string(b), path
+	}
+	c, err := parseConfig(name, text)
+	if c != nil {
+		c.file = name
+	}
+	return c, err
+}
+
+// parseConfig reads text, which name is the file of.
+func parseConfig(name, text string) (*Config, error) {
+	var tree map[string]any
+	if _, err := toml.Decode(text, &tree); err != nil {
+		var syntax toml.ParseError
+		if errors.As(err, &syntax) {
+			return nil, Problem{name, syntax.Position.Line, "no valid TOML: " + syntax.Message}
+		}
+		return nil, Problem{name, 0, err.Error()}
+	}
+	c := defaults()
+	c.file, c.lines = name, locate(text)
+	d := decoder{file: name, lines: c.lines}
+	d.table(tree, c, "")
+	if err := errors.Join(d.problems...); err != nil {
+		return nil, err
+	}
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// dataDir is where compiled lists live: the flag, the key, systemd's state
+// directory, or the user's.
+func (c *Config) dataDir(flag string) (string, error) {
+	for _, dir := range []string{flag, c.DataDir, os.Getenv("STATE_DIRECTORY")} {
+		if dir != "" {
+			return dir, nil
+		}
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "deadpixel"), nil
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		return filepath.Join(home, ".local", "state", "deadpixel"), nil
+	}
+	return "", errors.New("no place to keep the lists: set data_dir or --data, since there is neither $STATE_DIRECTORY nor a home directory")
+}
