@@ -1,0 +1,242 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"deadpixel/lists"
+	"deadpixel/resolver"
+	"deadpixel/resolver/upstream"
+	"deadpixel/ui"
+)
+
+// checker collects what is wrong with values that have the right type.
+type checker struct {
+	c        *Config
+	problems []error
+}
+
+// report adds a problem at key, unless err is nil.
+func (k *checker) report(key string, err error) {
+	if err != nil {
+		plain := arrayIndex.ReplaceAllString(key, "")
+		k.problems = append(k.problems, Problem{k.c.file, k.c.lines.of(key), fmt.Sprintf("%s: %v", plain, err)})
+	}
+}
+
+// validate finds every impossible value. It opens nothing and asks nobody.
+func (c *Config) validate() error {
+	k := &checker{c: c}
+	if c.TimeZone != "" {
+		_, err := time.LoadLocation(c.TimeZone)
+		if err != nil {
+			err = fmt.Errorf("%q is no time zone: write it like \"Europe/Brussels\"", c.TimeZone)
+		}
+		k.report("time_zone", err)
+	}
+	_, err := logLevel(c.Log.Level)
+	k.report("log.level", err)
+	k.report("log.format", oneOf(c.Log.Format, "auto", "text", "json"))
+
+	k.addresses("dns.listen", c.DNS.Listen)
+	if len(c.DNS.Listen) == 0 {
+		k.report("dns.listen", errors.New("without an address nobody can ask; write [\":53\"]"))
+	}
+	k.networks("dns.allow_from", c.DNS.AllowFrom)
+	if c.DNS.RateLimit < 0 {
+		k.report("dns.rate_limit", errors.New("cannot be negative; 0 means no limit"))
+	}
+	k.upstreams()
+	k.blocking()
+	k.lists()
+	_, err = resolver.NewLocal(c.Local, c.routes())
+	k.report("local", err)
+	k.cache()
+	if c.Web.Listen != "" {
+		k.addresses("web.listen", []string{c.Web.Listen})
+	}
+	k.networks("web.allow_from", c.Web.AllowFrom)
+	if c.Web.PasswordHash != "" {
+		k.report("web.password_hash", ui.CheckHash(c.Web.PasswordHash))
+	}
+	return errors.Join(k.problems...)
+}
+
+func (k *checker) addresses(key string, addrs []string) {
+	for _, a := range addrs {
+		k.report(key, listenAddress(a))
+	}
+}
+
+// listenAddress checks "host:port", ":port" and "[v6]:port".
+func listenAddress(a string) error {
+	host, port, err := net.SplitHostPort(a)
+	if err != nil {
+		return fmt.Errorf("%q is no address to listen on: write it like \":53\" or \"192.168.1.2:53\"", a)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n > 65535 {
+		return fmt.Errorf("%q: the port is a number up to 65535", a)
+	}
+	if host != "" && host != "localhost" {
+		if _, err := netip.ParseAddr(host); err != nil {
+			return fmt.Errorf("%q: %q is no address of this machine", a, host)
+		}
+	}
+	return nil
+}
+
+func (k *checker) networks(key string, entries []string) {
+	for _, e := range entries {
+		_, err := resolver.NewAccess([]string{e}, slog.New(slog.DiscardHandler))
+		k.report(key, err)
+	}
+}
+
+func (k *checker) upstreams() {
+	u := &k.c.Upstream
+	_, err := resolver.ParseStrategy(u.Strategy)
+	k.report("upstream.strategy", err)
+	if len(u.Servers) == 0 {
+		k.report("upstream.servers", errors.New("without a server nothing but local names can be answered; write at least one"))
+	}
+	for _, s := range u.Servers {
+		k.report("upstream.servers", upstream.Check(s))
+	}
+	for _, s := range u.Bootstrap {
+		k.report("upstream.bootstrap", upstream.CheckBootstrap(s))
+	}
+	for suffix, servers := range u.Routes {
+		for _, s := range servers {
+			k.report("upstream.routes."+suffix, upstream.Check(s))
+		}
+	}
+	if u.Timeout < 100*time.Millisecond || u.Timeout > time.Minute {
+		k.report("upstream.timeout", errors.New("has to be between \"100ms\" and \"1m\""))
+	}
+}
+
+func (k *checker) blocking() {
+	b := &k.c.Blocking
+	_, err := resolver.ParseResponse(b.Response)
+	k.report("blocking.response", err)
+	if b.TTL > 24*time.Hour {
+		k.report("blocking.ttl", errors.New("more than a day would keep a wrongly blocked name away for too long"))
+	}
+	for _, text := range b.Deny {
+		_, err := lists.ParseRule(text, lists.Deny)
+		k.report("blocking.deny", err)
+	}
+	for _, text := range b.Allow {
+		_, err := lists.ParseRule(text, lists.Allow)
+		k.report("blocking.allow", err)
+	}
+}
+
+func (k *checker) lists() {
+	seen := map[string]bool{}
+	for i, l := range k.c.Lists {
+		key := fmt.Sprintf("lists[%d]", i)
+		switch {
+		case l.Name == "":
+			k.report(key, errors.New("the list needs a name"))
+		case l.Name == ownList || l.Name == resolver.CanaryList:
+			k.report(key+".name", fmt.Errorf("%q is taken: it stands for deadpixel's own rules in metrics", l.Name))
+		case seen[l.Name]:
+			k.report(key+".name", fmt.Errorf("there are two lists named %q; each needs its own", l.Name))
+		}
+		seen[l.Name] = true
+		if l.Source == "" {
+			k.report(key, fmt.Errorf("list %q needs a source: builtin:starter, a path or a URL", l.Name))
+		}
+		if name, ok := strings.CutPrefix(l.Source, "builtin:"); ok {
+			if _, known := lists.Builtin(name); !known {
+				k.report(key+".source", fmt.Errorf("there is no builtin list %q; there is builtin:starter", name))
+			}
+		}
+		k.report(key+".kind", oneOf(l.Kind, "deny", "allow"))
+		_, err := lists.ParseFormat(l.Format)
+		k.report(key+".format", err)
+		_, err = lists.ParseMatch(l.Match)
+		k.report(key+".match", err)
+		if l.Refresh < time.Second {
+			k.report(key+".refresh", errors.New("has to be at least \"1s\""))
+		}
+	}
+}
+
+func (k *checker) cache() {
+	c := &k.c.Cache
+	if c.MinTTL > c.MaxTTL {
+		k.report("cache.min_ttl", errors.New("is longer than cache.max_ttl"))
+	}
+	if c.MinTTL > time.Hour {
+		k.report("cache.min_ttl", errors.New("more than an hour breaks names that move"))
+	}
+	if c.Size > 0 && c.Size < 64<<10 {
+		k.report("cache.size", errors.New("is too small to be of use; write at least \"64KB\", or 0 for no cache"))
+	}
+}
+
+// warnings are what is allowed but unwise.
+func (c *Config) warnings() []Problem {
+	var all []Problem
+	for i, l := range c.Lists {
+		if l.Refresh < time.Hour && isURL(l.Source) {
+			key := fmt.Sprintf("lists[%d].refresh", i)
+			all = append(all, Problem{c.file, c.lines.of(key), fmt.Sprintf("list %q is fetched every %v: its publisher may lock you out; once a day is usual", l.Name, l.Refresh)})
+		}
+	}
+	for _, e := range c.DNS.AllowFrom {
+		if e == "any" {
+			all = append(all, Problem{c.file, c.lines.of("dns.allow_from"), "\"any\" makes an open resolver where the internet reaches this machine; attackers use these to flood others"})
+		}
+	}
+	return all
+}
+
+// routes says which suffixes have servers of their own.
+func (c *Config) routes() map[string]bool {
+	r := map[string]bool{}
+	for suffix, servers := range c.Upstream.Routes {
+		r[suffix] = len(servers) > 0
+	}
+	return r
+}
+
+func isURL(source string) bool {
+	return strings.HasPrefix(source, "https://") || strings.HasPrefix(source, "http://")
+}
+
+// path makes a relative list path one beside the configuration file.
+func (c *Config) path(source string) string {
+	if isURL(source) || strings.HasPrefix(source, "builtin:") || filepath.IsAbs(source) {
+		return source
+	}
+	return filepath.Join(filepath.Dir(c.file), source)
+}
+
+func oneOf(value string, allowed ...string) error {
+	quoted := make([]string, len(allowed))
+	for i, a := range allowed {
+		if value == a {
+			return nil
+		}
+		quoted[i] = strconv.Quote(a)
+	}
+	return fmt.Errorf("%q is none of %s", value, strings.Join(quoted, ", "))
+}
+
+func logLevel(s string) (slog.Level, error) {
+	var level slog.Level
+	if err := oneOf(s, "debug", "info", "warn", "error"); err != nil {
+		return level, err
+	}
+	return level, level.UnmarshalText([]byte(s))
+}
