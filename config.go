@@ -214,6 +214,55 @@ func parseConfig(name, text string) (*Config, error) {
 	return c, nil
 }
 
+// loadConfig reads the configuration that the flags ask for; they win over keys.
+func (f flags) loadConfig() (*Config, error) {
+	path, err := findConfig(f.config)
+	if err != nil {
+		return nil, err
+	}
+	c, err := loadConfig(path)
+	if err != nil {
+		return nil, err
+	}
+	var problems []error
+	if len(f.listen) > 0 {
+		c.DNS.Listen = f.listen
+		for _, a := range f.listen {
+			problems = append(problems, flagError("--listen", listenAddress(a)))
+		}
+	}
+	if f.webSet {
+		if c.Web.Listen = f.web; f.web != "" {
+			problems = append(problems, flagError("--web", listenAddress(f.web)))
+		}
+	}
+	if f.logLevel != "" {
+		c.Log.Level = f.logLevel
+		_, err := logLevel(f.logLevel)
+		problems = append(problems, flagError("--log-level", err))
+	}
+	if _, err := c.dataDir(f.data); err != nil {
+		problems = append(problems, err)
+	}
+	return c, errors.Join(problems...)
+}
+
+// flagError is wrong usage of a flag, or nil.
+func flagError(flag string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return errUsage{fmt.Errorf("%s: %w", flag, err)}
+}
+
+// at says where a key is written, for messages.
+func (c *Config) at(key string) string {
+	if line := c.lines.of(key); line > 0 {
+		return fmt.Sprintf("%s:%d: %s", c.file, line, key)
+	}
+	return key
+}
+
 // dataDir is where compiled lists live: the flag, the key, systemd's state
 // directory, or the user's.
 func (c *Config) dataDir(flag string) (string, error) {

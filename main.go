@@ -29,7 +29,7 @@ type flags struct {
 	logLevel string
 	listen   []string
 	web      string
-	webSet   bool
+	webSet   bool // --web was given, perhaps as ""
 }
 
 // errUsage marks wrong usage: exit status 2.

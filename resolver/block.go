@@ -86,6 +86,9 @@ var canaries = map[string]bool{
 	"mask.apple-dns.net":      true,
 }
 
+// IsCanary says whether a normalised name is one.
+func IsCanary(name string) bool { return canaries[name] }
+
 // Blocking is what the block stage needs to know.
 type Blocking struct {
 	Matcher  Matcher

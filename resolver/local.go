@@ -133,6 +133,21 @@ func (l *LocalNames) zoneOf(name []byte) (zone, uint8, bool) {
 	return 0, 0, false
 }
 
+// Owns says, for a normalised name, whether deadpixel itself answers for it
+// whatever the lists say, and why; "" when it does not.
+func (l *LocalNames) Owns(name string) (why string) {
+	if _, ok := l.lookup([]byte(name)); ok {
+		return "[local] answers for it"
+	}
+	if z, _, ok := l.zoneOf([]byte(name)); ok && z != zoneRouted {
+		return "a name of this house or of a standard: it is answered here and never leaves"
+	}
+	if name != "" && !strings.Contains(name, ".") {
+		return "a name of one label: its addresses are never asked outside"
+	}
+	return ""
+}
+
 // parent is name without its first label, nil for the last one.
 func parent(name []byte) []byte {
 	for i, c := range name {

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+)
+
+func checkCommand(f *flags) *cobra.Command {
+	var download bool
+	c := &cobra.Command{
+		Use:   "check",
+		Short: "Read the configuration and every list, and print each problem; start nothing",
+		Args:  usage(cobra.NoArgs),
+		RunE:  func(c *cobra.Command, _ []string) error { return runCheck(c, f, download) },
+	}
+	c.Flags().BoolVar(&download, "fetch", false, "download the lists as well")
+	return c
+}
+
+// runCheck prints problems as `file:line: message`. Skipped lines of a list and
+// warnings are told, but are no error.
+func runCheck(c *cobra.Command, f *flags, download bool) error {
+	config, err := f.loadConfig()
+	if err != nil {
+		return err
+	}
+	out := c.OutOrStdout()
+	for _, w := range config.warnings() {
+		fmt.Fprintf(out, "%v (warning)\n", w)
+	}
+	dir, err := config.dataDir(f.data)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.DiscardHandler)
+	p, err := newPools(config, nil, log)
+	if err != nil {
+		return err
+	}
+	defer p.closeExcept(nil)
+	store, err := openStore(config, dir, p.bootstrap, nil, log)
+	if err != nil {
+		return err
+	}
+	failed := false
+	store.Check(c.Context(), download, func(source string, line int, severity, message string) {
+		problem := Problem{source, line, message}
+		if severity != "error" {
+			fmt.Fprintf(out, "%v (%s)\n", problem, severity)
+			return
+		}
+		failed = true
+		fmt.Fprintln(out, problem)
+	})
+	if failed {
+		return errSilent
+	}
+	fmt.Fprintf(out, "%s and its %d lists are fine\n", config.file, len(config.Lists))
+	return nil
+}

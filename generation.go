@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"deadpixel/lists"
+	"deadpixel/lists/fetch"
+	"deadpixel/metrics"
+	"deadpixel/resolver"
+	"deadpixel/resolver/upstream"
+)
+
+// ownList is the name under which the rules of [blocking] count.
+const ownList = "config"
+
+// generation is everything that one configuration makes. A reload builds the
+// next one aside; what lives longer (sockets, counters, the pause) is in server.
+type generation struct {
+	config   *Config
+	access   *resolver.Access // who may ask
+	visitors *resolver.Access // who may see the page
+	pools    *pools
+	cache    *resolver.Cache
+	store    *lists.Store
+	local    *resolver.LocalNames
+	resolver *resolver.Resolver
+
+	stop context.CancelFunc
+	done sync.WaitGroup
+}
+
+// parts are what a generation is given from outside.
+type parts struct {
+	dataDir string
+	pause   *resolver.Pause
+	metrics *metrics.Metrics
+	probe   string // the name of the server's query to itself
+	log     *slog.Logger
+}
+
+// newGeneration builds one, without its lists. Connections and the cache of old
+// (which may be nil) are taken over where the configuration allows.
+func newGeneration(c *Config, old *generation, p parts) (*generation, error) {
+	g := &generation{config: c}
+	var err error
+	if g.access, err = resolver.NewAccess(c.DNS.AllowFrom, p.log); err != nil {
+		return nil, fmt.Errorf("dns.allow_from: %w", err)
+	}
+	g.visitors = g.access
+	if len(c.Web.AllowFrom) > 0 {
+		if g.visitors, err = resolver.NewAccess(c.Web.AllowFrom, p.log); err != nil {
+			return nil, fmt.Errorf("web.allow_from: %w", err)
+		}
+	}
+	if g.local, err = resolver.NewLocal(c.Local, c.routes()); err != nil {
+		return nil, fmt.Errorf("local: %w", err)
+	}
+	if g.pools, err = newPools(c, old, p.log); err != nil {
+		return nil, err
+	}
+	switch {
+	case c.Cache.Size == 0:
+	case old != nil && old.cache != nil && old.config.Cache.Size == c.Cache.Size && sameUpstreams(old.config, c):
+		g.cache = old.cache
+	default:
+		g.cache = resolver.NewCache(int64(c.Cache.Size))
+	}
+	return g, nil
+}
+
+// load reads the lists from disk and makes the resolver. No other store may run
+// on the data directory meanwhile.
+func (g *generation) load(ctx context.Context, p parts) error {
+	c := g.config
+	var err error
+	if g.store, err = openStore(c, p.dataDir, g.pools.bootstrap, p.metrics.ListFailed, p.log); err != nil {
+		return err
+	}
+	if err := g.store.Load(ctx); err != nil {
+		return err
+	}
+	forward, err := g.pools.forward(c, p.metrics)
+	if err != nil {
+		return err
+	}
+	response, err := resolver.ParseResponse(c.Blocking.Response)
+	if err != nil {
+		return fmt.Errorf("blocking.response: %w", err)
+	}
+	g.resolver = resolver.New(resolver.Options{
+		Access:    g.access,
+		RateLimit: c.DNS.RateLimit,
+		Probe:     p.probe,
+		Local:     g.local,
+		Blocking: resolver.Blocking{
+			Matcher:  g.store,
+			Pause:    p.pause,
+			Response: response,
+			TTL:      c.Blocking.TTL,
+			Canaries: c.Blocking.Canaries,
+		},
+		Cache: g.cache,
+		Policy: resolver.CachePolicy{
+			MinTTL:     c.Cache.MinTTL,
+			MaxTTL:     c.Cache.MaxTTL,
+			Stale:      c.Cache.Stale,
+			StaleAfter: c.Cache.StaleAfter,
+			Prefetch:   c.Cache.Prefetch,
+			Healthy:    forward.Healthy,
+		},
+		Flight:  resolver.NewFlight(c.Upstream.Timeout),
+		Forward: forward,
+		Log:     p.log,
+	})
+	return nil
+}
+
+// start keeps lists and networks fresh until halt.
+func (g *generation) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	g.stop = cancel
+	g.done.Go(func() { g.store.Run(ctx) })
+	g.done.Go(func() { g.access.Run(ctx) })
+	if g.visitors != g.access {
+		g.done.Go(func() { g.visitors.Run(ctx) })
+	}
+}
+
+// halt ends what start has begun, and waits for it.
+func (g *generation) halt() {
+	g.stop()
+	g.done.Wait()
+}
+
+// openStore makes the store of c's lists.
+func openStore(c *Config, dir string, b *upstream.Bootstrap, failed func(list string), log *slog.Logger) (*lists.Store, error) {
+	f := fetch.New(fetch.Options{Resolve: b.Lookup, UserAgent: "deadpixel/" + version})
+	o := lists.Options{Dir: dir, OwnSource: c.file, Log: log, OnFailure: failed}
+	for i, l := range c.Lists {
+		entry, err := c.list(f, l)
+		if err != nil {
+			return nil, Problem{c.file, c.lines.of(fmt.Sprintf("lists[%d].source", i)), err.Error()}
+		}
+		o.Lists = append(o.Lists, entry)
+	}
+	for _, text := range c.Blocking.Deny {
+		o.Deny = append(o.Deny, lists.OwnRule{Text: text, Line: c.lines.of("blocking.deny")})
+	}
+	for _, text := range c.Blocking.Allow {
+		o.Allow = append(o.Allow, lists.OwnRule{Text: text, Line: c.lines.of("blocking.allow")})
+	}
+	return lists.NewStore(o)
+}
+
+// list is a [[lists]] entry in the words of package lists.
+func (c *Config) list(f *fetch.Fetcher, l ListConfig) (lists.Config, error) {
+	entry := lists.Config{Name: l.Name, Kind: lists.Deny, Source: l.Source, Refresh: l.Refresh}
+	if l.Kind == "allow" {
+		entry.Kind = lists.Allow
+	}
+	var err error
+	if entry.Fetcher, entry.Remote, err = f.Source(c.path(l.Source)); err != nil {
+		return entry, err
+	}
+	if entry.Format, err = lists.ParseFormat(l.Format); err != nil {
+		return entry, err
+	}
+	entry.Match, err = lists.ParseMatch(l.Match)
+	return entry, err
+}
+
+// sameUpstreams says whether answers of one configuration hold for the other.
+func sameUpstreams(a, b *Config) bool {
+	if len(a.Upstream.Routes) != len(b.Upstream.Routes) || !slices.Equal(a.Upstream.Servers, b.Upstream.Servers) {
+		return false
+	}
+	for suffix, servers := range a.Upstream.Routes {
+		if other, ok := b.Upstream.Routes[suffix]; !ok || !slices.Equal(servers, other) {
+			return false
+		}
+	}
+	return true
+}
+
+// buildTime is the earliest that now can be.
+func buildTime() time.Time { return buildInfo().time }

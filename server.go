@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"deadpixel/lists/owners"
+	"deadpixel/metrics"
+	"deadpixel/resolver"
+	"deadpixel/resolver/serve"
+)
+
+// Limits of the server: how long a drain may last (the interface promises 5 s in
+// all), and how long the first query to itself may take before it gives up.
+const (
+	drainLimit = 4 * time.Second
+	probeLimit = 10 * time.Second
+)
+
+// server is what outlives a reload.
+type server struct {
+	flags   flags
+	level   slog.LevelVar
+	log     *slog.Logger
+	notify  notifier
+	started time.Time
+
+	inherited inherited
+	sockets   *serve.Sockets
+	dns       *serve.Server
+	web       *website
+	metrics   *metrics.Metrics
+	pause     resolver.Pause
+	probe     string // the secret name of the query to itself
+
+	current atomic.Pointer[generation]
+}
+
+// serveCommand runs the server until ctx ends.
+func serveCommand(ctx context.Context, f flags, errOut io.Writer) error {
+	c, err := f.loadConfig()
+	if err != nil {
+		return err
+	}
+	s := &server{flags: f, started: time.Now()}
+	level, err := logLevel(c.Log.Level)
+	if err != nil {
+		return err
+	}
+	s.level.Set(level)
+	s.log = newLog(errOut, &s.level, c.Log.Format)
+	s.notify = notifier{s.log}
+	s.probe = probeName()
+	b := buildInfo()
+	s.metrics = metrics.New(metrics.Options{Version: b.version, Commit: b.commit, Owner: ownerOf})
+	return s.run(ctx, c)
+}
+
+// probeName is a name that nobody else knows: the query for it passes every
+// check, is answered here and is not counted. It lies under "invalid" (RFC 6761,
+// section 6.4), so that it could not even leak.
+func probeName() string {
+	var secret [16]byte
+	rand.Read(secret[:])
+	return hex.EncodeToString(secret[:]) + ".deadpixel.invalid"
+}
+
+// ownerOf names the company behind a blocked name, for the metric.
+func ownerOf(name string) string {
+	o, _ := owners.Lookup(name)
+	return o.Company
+}
+
+// run: bind -> load -> answer -> tell systemd -> wait -> drain. Sockets come
+// first, so that a taken port is told at once; what arrives meanwhile waits in
+// their buffers until the lists are loaded.
+func (s *server) run(ctx context.Context, c *Config) (err error) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+
+	if s.inherited, err = inherit(); err != nil {
+		return err
+	}
+	if s.sockets, err = s.listen(c, nil); err != nil {
+		return err
+	}
+	if s.web, err = s.openWebsite(c); err != nil {
+		return err
+	}
+	g, err := s.first(ctx, c)
+	if err != nil {
+		return err
+	}
+	s.dns = serve.New(serve.Options{Handler: g.resolver, Observer: s.metrics, Log: s.log})
+	s.dns.Use(s.sockets)
+	s.join()
+	for _, w := range c.warnings() {
+		s.log.Warn(w.Error())
+	}
+
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- s.dns.Run(running) }()
+	g.start()
+	g.pools.start()
+	if s.web, err = s.web.serve(s, c); err != nil {
+		return err
+	}
+	if err := s.answersItself(ctx); err != nil {
+		return err
+	}
+	s.log.Info("deadpixel answers", "version", version, "dns", s.dns.Addrs(), "web", s.web.address(), "rules", g.rules(), "data", s.dataDir(c))
+	s.notify.ready(s.status())
+	s.metrics.Reloaded(true, time.Now())
+	go s.notify.watch(running, s.ask)
+
+	for {
+		select {
+		case <-hangup:
+			s.reload(ctx)
+		case err := <-ended:
+			return fmt.Errorf("the DNS sockets have failed: %w", err)
+		case <-ctx.Done():
+			s.log.Info("deadpixel stops")
+			s.notify.stopping()
+			return s.drain(stop, ended)
+		}
+	}
+}
+
+// first builds the generation that the server starts with.
+func (s *server) first(ctx context.Context, c *Config) (*generation, error) {
+	g, err := newGeneration(c, nil, s.parts(c))
+	if err != nil {
+		return nil, err
+	}
+	if err := g.load(ctx, s.parts(c)); err != nil {
+		g.pools.closeExcept(nil)
+		return nil, err
+	}
+	s.current.Store(g)
+	return g, nil
+}
+
+// drain lets what is being answered finish, then closes everything.
+func (s *server) drain(stop context.CancelFunc, ended <-chan error) error {
+	limit, cancel := context.WithTimeout(context.Background(), drainLimit)
+	defer cancel()
+	s.web.close(limit)
+	stop()
+	var err error
+	select {
+	case err = <-ended:
+	case <-limit.Done():
+		s.log.Warn("some queries were still waiting for an upstream")
+	}
+	g := s.current.Load()
+	g.halt()
+	g.pools.closeExcept(nil)
+	return err
+}
+
+// listen opens the DNS sockets of c, or adopts those of socket activation. Those
+// in keep that are wanted again stay open.
+func (s *server) listen(c *Config, keep *serve.Sockets) (*serve.Sockets, error) {
+	if len(s.inherited.dns) > 0 {
+		if keep != nil {
+			return keep, nil
+		}
+		return serve.Listen(nil, s.inherited.dns, nil)
+	}
+	sockets, err := serve.Listen(c.DNS.Listen, nil, keep)
+	return sockets, adviseListen(err, c.at("dns.listen"), "deadpixel --listen 127.0.0.1:5300")
+}
+
+// ask puts a query to every own address and waits for the answer.
+func (s *server) ask(ctx context.Context) error { return s.dns.Probe(ctx, s.probe) }
+
+// answersItself returns once the server has answered its own query.
+func (s *server) answersItself(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	for {
+		attempt, done := context.WithTimeout(ctx, time.Second)
+		err := s.ask(attempt)
+		done()
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("deadpixel does not answer its own query: %w", err)
+		}
+	}
+}
+
+func (s *server) parts(c *Config) parts {
+	return parts{dataDir: s.dataDir(c), pause: &s.pause, metrics: s.metrics, probe: s.probe, log: s.log}
+}
+
+// dataDir was found to exist when the flags were read.
+func (s *server) dataDir(c *Config) string {
+	dir, _ := c.dataDir(s.flags.data)
+	return dir
+}
+
+// status is one line for `systemctl status`.
+func (s *server) status() string {
+	g := s.current.Load()
+	return fmt.Sprintf("%d rules in %d lists, on %s", g.rules(), len(g.config.Lists), strings.Trim(fmt.Sprint(s.dns.Addrs()), "[]"))
+}
+
+// rules is how many there are in all lists.
+func (g *generation) rules() int {
+	n := 0
+	for _, l := range g.store.Status() {
+		n += l.Entries
+	}
+	return n
+}
