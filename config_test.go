@@ -1,0 +1,222 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestConfigFileSaysTheDefaults(t *testing.T) {
+	got, err := parseConfig("config.toml", defaultConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := defaults()
+	want.file, want.lines = got.file, got.lines
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("config.toml says\n%+v\nthe built-in defaults are\n%+v", got, want)
+	}
+}
+
+func TestEmptyConfigIsTheDefaults(t *testing.T) {
+	got, err := parseConfig("config.toml", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := defaults()
+	want.file, want.lines = got.file, got.lines
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// Every key stands in config.toml, every key of the file is known, and no key
+// that is not built is in it.
+func TestConfigFileHasEveryKey(t *testing.T) {
+	found := locate(defaultConfig)
+	for _, key := range keysOf(reflect.TypeFor[Config](), "") {
+		if _, ok := found[key]; !ok {
+			t.Errorf("config.toml does not show %s", key)
+		}
+	}
+	for key := range unbuilt {
+		if _, ok := found[strings.Replace(key, "lists.", "lists[0].", 1)]; ok {
+			t.Errorf("config.toml shows %s, which is not built", key)
+		}
+	}
+}
+
+func keysOf(t reflect.Type, prefix string) []string {
+	var keys []string
+	for field := range t.Fields() {
+		key := field.Tag.Get("toml")
+		if key == "" {
+			continue
+		}
+		key = prefix + key
+		switch {
+		case field.Type.Kind() == reflect.Struct:
+			keys = append(keys, keysOf(field.Type, key+".")...)
+		case field.Type == reflect.TypeFor[[]ListConfig]():
+			keys = append(keys, keysOf(reflect.TypeFor[ListConfig](), key+"[0].")...)
+		default:
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+func TestConfigMistakes(t *testing.T) {
+	cases := []struct{ name, text, want string }{
+		{"syntax", "[dns\n", "t.toml:1: no valid TOML"},
+		{"unknown key", "[dns]\nlissten = [\":53\"]", `t.toml:2: unknown key "dns.lissten"; the nearest is "listen"`},
+		{"unknown table", "\n[dnss]\nx = 1", `t.toml:2: unknown table`},
+		{"wrong type", "[dns]\n\nrate_limit = \"a lot\"", "t.toml:3: dns.rate_limit"},
+		{"wrong element", "[dns]\nlisten = [53]", "t.toml:2: dns.listen"},
+		{"duration without unit", "[upstream]\ntimeout = 2", "t.toml:2: upstream.timeout"},
+		{"bad duration", "[upstream]\ntimeout = \"2 fortnights\"", "t.toml:2: upstream.timeout"},
+		{"timeout too long", "[upstream]\ntimeout = \"1h\"", "t.toml:2: upstream.timeout: has to be between"},
+		{"negative duration", "[cache]\nstale = \"-1s\"", "t.toml:2: cache.stale"},
+		{"bad size", "[cache]\nsize = \"big\"", "t.toml:2: cache.size"},
+		{"tiny cache", "[cache]\nsize = \"1KB\"", "t.toml:2: cache.size: is too small"},
+		{"bad address", "[dns]\nlisten = [\"53\"]", `t.toml:2: dns.listen: "53" is no address to listen on`},
+		{"bad port", "[dns]\nlisten = [\":99999\"]", "t.toml:2: dns.listen"},
+		{"no address", "[dns]\nlisten = []", "t.toml:2: dns.listen: without an address"},
+		{"bad network", "[dns]\nallow_from = [\"everyone\"]", `t.toml:2: dns.allow_from: "everyone" is no network`},
+		{"bad strategy", "[upstream]\nstrategy = \"best\"", "t.toml:2: upstream.strategy"},
+		{"no upstream", "[upstream]\nservers = []", "t.toml:2: upstream.servers: without a server"},
+		{"bad upstream", "[upstream]\nservers = [\"gopher://x\"]", "t.toml:2: upstream.servers"},
+		{"unbuilt upstream", "[upstream]\nservers = [\"quic://dns.example\"]", "t.toml:2: upstream.servers"},
+		{"bootstrap by name", "[upstream]\nbootstrap = [\"dns.example\"]", "t.toml:2: upstream.bootstrap"},
+		{"bad route", "[upstream.routes]\n\"home.arpa\" = [\"router::::\"]", "t.toml:2: upstream.routes.home.arpa"},
+		{"bad response", "[blocking]\nresponse = \"gone\"", "t.toml:2: blocking.response"},
+		{"bad own rule", "[blocking]\ndeny = [\"/(/\"]", "t.toml:2: blocking.deny"},
+		{"list without name", "[[lists]]\nsource = \"builtin:starter\"", "t.toml:1: lists: the list needs a name"},
+		{"list without source", "[[lists]]\nname = \"x\"", "t.toml:1: lists: list \"x\" needs a source"},
+		{"two of a name", "[[lists]]\nname = \"x\"\nsource = \"/a\"\n[[lists]]\nname = \"x\"\nsource = \"/b\"", `t.toml:5: lists.name: there are two lists named "x"`},
+		{"unknown builtin", "[[lists]]\nname = \"x\"\nsource = \"builtin:y\"", `t.toml:3: lists.source: there is no builtin list "y"`},
+		{"bad kind", "[[lists]]\nname = \"x\"\nsource = \"/a\"\nkind = \"block\"", "t.toml:4: lists.kind"},
+		{"bad format", "[[lists]]\nname = \"x\"\nsource = \"/a\"\nformat = \"csv\"", "t.toml:4: lists.format"},
+		{"bad match", "[[lists]]\nname = \"x\"\nsource = \"/a\"\nmatch = \"all\"", "t.toml:4: lists.match"},
+		{"refresh too often", "[[lists]]\nname = \"x\"\nsource = \"/a\"\nrefresh = \"1ms\"", "t.toml:4: lists.refresh"},
+		{"reserved name", "[[lists]]\nname = \"config\"\nsource = \"/a\"", `t.toml:2: lists.name: "config" is taken`},
+		{"bad local", "[local]\n\"nas.home.arpa\" = [\"192.168.1.256\"]", "t.toml:"},
+		{"bad zone", "time_zone = \"Moon/Base\"", "t.toml:1: time_zone"},
+		{"bad level", "[log]\nlevel = \"loud\"", "t.toml:2: log.level"},
+		{"bad hash", "[web]\npassword_hash = \"secret\"", "t.toml:2: web.password_hash"},
+		{"unbuilt key", "[dns]\ntls_listen = [\":853\"]", "t.toml:2: dns.tls_listen"},
+		{"unbuilt table", "[groups.kids]\nblock = true", "t.toml:1: groups"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := parseConfig("t.toml", c.text)
+			if err == nil {
+				t.Fatalf("accepted; want %q", c.want)
+			}
+			if !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got  %v\nwant %s", err, c.want)
+			}
+		})
+	}
+}
+
+func TestEveryMistakeAtOnce(t *testing.T) {
+	_, err := parseConfig("t.toml", "time_zone = \"Moon/Base\"\n[log]\nlevel = \"loud\"\n[cache]\nmin_ttl = \"48h\"\n")
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, want := range []string{"t.toml:1: time_zone", "t.toml:3: log.level", "t.toml:5: cache.min_ttl"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is missing in\n%v", want, err)
+		}
+	}
+}
+
+func TestListsReplaceTheDefaults(t *testing.T) {
+	for text, want := range map[string]int{"": 2, "lists = []": 0, "[[lists]]\nname = \"x\"\nsource = \"builtin:starter\"": 1} {
+		c, err := parseConfig("t.toml", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(c.Lists) != want {
+			t.Errorf("%q: %d lists, want %d", text, len(c.Lists), want)
+		}
+	}
+}
+
+func TestDataDir(t *testing.T) {
+	t.Setenv("STATE_DIRECTORY", "/state")
+	c := defaults()
+	for _, step := range []struct{ flag, key, want string }{{"", "", "/state"}, {"", "/key", "/key"}, {"/flag", "/key", "/flag"}} {
+		c.DataDir = step.key
+		if got, err := c.dataDir(step.flag); got != step.want || err != nil {
+			t.Errorf("flag %q, key %q: got %q, %v, want %q", step.flag, step.key, got, err, step.want)
+		}
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]Size{"32MB": 32e6, "1GiB": 1 << 30, "512KB": 512e3, "7": 7} {
+		if got, err := parseSize(text); got != want || err != nil {
+			t.Errorf("%s: %d, %v, want %d", text, got, err, want)
+		}
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add(defaultConfig)
+	f.Add("[[lists]]\nname = \"x\"\nsource = \"/a\"\n[upstream.routes]\n\"home.arpa\" = []")
+	f.Add("lists = [{name = 'x', source = 'builtin:starter'}]\n[local]\n\"*.x\" = ['192.0.2.1']")
+	place := regexp.MustCompile(`^f\.toml(:\d+)?: .`)
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := parseConfig("f.toml", text)
+		if (c == nil) == (err == nil) {
+			t.Fatalf("config %v, error %v", c, err)
+		}
+		for _, problem := range each(err) {
+			if err != nil && !place.MatchString(problem.Error()) {
+				t.Errorf("%q does not say where", problem)
+			}
+		}
+	})
+}
+
+// A flag wins over its key, and its mistake is wrong usage.
+func TestFlagsWin(t *testing.T) {
+	file := t.TempDir() + "/c.toml"
+	if err := os.WriteFile(file, []byte("[dns]\nlisten = [\":5353\"]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := flags{config: file, listen: []string{"127.0.0.1:5300"}, webSet: true, logLevel: "warn"}.loadConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.DNS.Listen[0] != "127.0.0.1:5300" || c.Web.Listen != "" || c.Log.Level != "warn" {
+		t.Errorf("got %+v", c)
+	}
+	_, err = flags{config: file, listen: []string{"nowhere"}}.loadConfig()
+	if !errors.As(err, new(errUsage)) {
+		t.Errorf("got %v, want wrong usage", err)
+	}
+	_, err = flags{config: file + ".missing"}.loadConfig()
+	if !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v, want that there is no such file", err)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	c, err := parseConfig("t.toml", "[dns]\nallow_from = [\"any\"]\n[[lists]]\nname = \"x\"\nsource = \"https://lists.example/x\"\nrefresh = \"1m\"\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := c.warnings(); len(w) != 2 || w[0].Line != 6 || w[1].Line != 2 {
+		t.Errorf("got %v", w)
+	}
+	if c.Lists[0].Refresh != time.Minute {
+		t.Errorf("refresh %v", c.Lists[0].Refresh)
+	}
+}
