@@ -104,7 +104,9 @@ func explainCommand(f *flags) *cobra.Command {
 		Use:   "explain NAME...",
 		Short: "Say whether each name is blocked, allowed or untouched, and why",
 		Args:  usage(cobra.MinimumNArgs(1)),
-		RunE:  func(c *cobra.Command, names []string) error { return runExplain(c.Context(), f, o, names, c.OutOrStdout()) },
+		RunE: func(c *cobra.Command, names []string) error {
+			return runExplain(c.Context(), f, o, names, c.OutOrStdout())
+		},
 	}
 	c.Flags().StringVar(&o.client, "client", "", "`ADDR` of the client that asks")
 	c.Flags().StringVar(&o.qtype, "type", "A", "record `TYPE` that is asked for")
