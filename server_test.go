@@ -1,0 +1,340 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/miekg/dns"
+)
+
+// get reads a path of the page.
+func (p *program) get(path string) (status int, body string) {
+	p.t.Helper()
+	r, err := http.Get(p.web + path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return r.StatusCode, string(b)
+}
+
+func TestBlocksWithoutInternet(t *testing.T) {
+	p := prepare(t, basics("127.0.0.1:9")+"timeout_is_short = 1\n")
+	p.write(strings.Replace(basics("127.0.0.1:9"), "[dns]", "timeout = \"300ms\"\n[dns]", 1) + starterList)
+	p.start()
+	r := p.ask("connect.Facebook.net", dns.TypeA)
+	if r.Rcode != dns.RcodeNameError || len(r.Ns) != 1 || r.Question[0].Name != "connect.Facebook.net." {
+		t.Errorf("got %v", r)
+	}
+	ede, ok := r.IsEdns0().Option[0].(*dns.EDNS0_EDE)
+	if !ok || ede.InfoCode != dns.ExtendedErrorCodeBlocked || ede.ExtraText != "starter" {
+		t.Errorf("extended error %v", r.IsEdns0())
+	}
+	p.wantRcode("www.example.org", dns.RcodeServerFailure)
+	if status, body := p.get("/readyz"); status != http.StatusServiceUnavailable {
+		t.Errorf("/readyz: %d %s", status, body)
+	}
+	if status, body := p.get("/healthz"); status != http.StatusOK {
+		t.Errorf("/healthz: %d %s", status, body)
+	}
+	p.stop()
+}
+
+func TestForwardsAndCounts(t *testing.T) {
+	up := newInternet(t)
+	p := prepare(t, basics(up.address)+starterList).start()
+	for range 2 {
+		p.wantRcode("www.example.org", dns.RcodeSuccess)
+	}
+	before := up.asked.Load()
+	p.wantRcode("connect.facebook.net", dns.RcodeNameError)
+	if up.asked.Load() != before {
+		t.Error("a blocked name was asked upstream")
+	}
+	_, text := p.get("/metrics")
+	for _, want := range []string{
+		`deadpixel_queries_total{outcome="blocked",transport="udp"} 1`,
+		`deadpixel_queries_total{outcome="forwarded",transport="udp"} 1`,
+		`deadpixel_queries_total{outcome="cached",transport="udp"} 1`,
+		`deadpixel_blocked_total{list="starter",reason="name"} 1`,
+		`deadpixel_blocking_enabled{group="default"} 1`,
+	} {
+		if !strings.Contains(text, want+"\n") {
+			t.Errorf("/metrics has no %s in\n%s", want, text)
+		}
+	}
+	if status, body := p.get("/readyz"); status != http.StatusOK {
+		t.Errorf("/readyz: %d %s", status, body)
+	}
+	p.stop()
+}
+
+func TestReload(t *testing.T) {
+	up := newInternet(t)
+	base := basics(up.address)
+	p := prepare(t, base+"lists = []\n")
+	p.write("lists = []\n" + base)
+	p.start()
+	p.wantRcode("tracker.example", dns.RcodeSuccess)
+
+	p.write("lists = []\n" + base + "[blocking]\ndeny = [\"tracker.example\"]\n")
+	p.signal(syscall.SIGHUP)
+	p.wait("configuration reloaded")
+	p.wantRcode("tracker.example", dns.RcodeNameError)
+
+	p.write("lists = []\n" + base + "[blocking]\nresponse = \"perhaps\"\n")
+	p.signal(syscall.SIGHUP)
+	if line := p.wait("configuration refused"); !strings.Contains(line.Problem, ":10: blocking.response") {
+		t.Errorf("the problem is %q", line.Problem)
+	}
+	p.wait("the previous configuration runs on")
+	p.wantRcode("tracker.example", dns.RcodeNameError)
+	if _, text := p.get("/metrics"); !strings.Contains(text, "deadpixel_config_reload_success 0\n") {
+		t.Error("the failed reload is not counted")
+	}
+	p.stop()
+}
+
+// A changed list file and a changed address take effect together; queries to the
+// address that stays are never refused.
+func TestReloadRebinds(t *testing.T) {
+	up := newInternet(t)
+	list := filepath.Join(t.TempDir(), "list.txt")
+	if err := os.WriteFile(list, []byte("one.example\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config := basics(up.address) + fmt.Sprintf("[[lists]]\nname = \"ours\"\nsource = %q\n", list)
+	p := prepare(t, config).start()
+	p.wantRcode("one.example", dns.RcodeNameError)
+	p.wantRcode("two.example", dns.RcodeSuccess)
+
+	first := p.dns
+	if err := os.WriteFile(list, []byte("two.example\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.write(strings.Replace(config, "listen = [\"127.0.0.1:0\"]", fmt.Sprintf("listen = [%q, \"127.0.0.2:0\"]", first), 1))
+	p.signal(syscall.SIGHUP)
+	line := p.wait("configuration reloaded")
+	if len(line.DNS) != 2 {
+		t.Fatalf("it answers on %v", line.DNS)
+	}
+	for _, address := range line.DNS {
+		p.dns = address
+		p.wantRcode("one.example", dns.RcodeSuccess)
+		p.wantRcode("two.example", dns.RcodeNameError)
+	}
+	p.stop()
+}
+
+func TestPauseResumeExplain(t *testing.T) {
+	up := newInternet(t)
+	p := prepare(t, basics(up.address)+starterList).start()
+	web := strings.TrimPrefix(p.web, "http://")
+	p.wantRcode("connect.facebook.net", dns.RcodeNameError)
+	if status, out := p.command("pause", "5m", "--web", web); status != 0 || !strings.Contains(out, "off until") {
+		t.Errorf("pause: %d %s", status, out)
+	}
+	p.wantRcode("connect.facebook.net", dns.RcodeSuccess)
+	if status, out := p.command("resume", "--web", web); status != 0 || !strings.Contains(out, "blocking is on") {
+		t.Errorf("resume: %d %s", status, out)
+	}
+	p.wantRcode("connect.facebook.net", dns.RcodeNameError)
+	if status, out := p.command("pause", "--group", "kids", "--web", web); status != 1 || !strings.Contains(out, "kids") {
+		t.Errorf("pause of an unknown group: %d %s", status, out)
+	}
+
+	_, body := p.get("/api/v1/explain?name=connect.facebook.net")
+	status, out := p.command("explain", "--json", "connect.facebook.net")
+	if status != 0 {
+		t.Fatalf("explain: %d %s", status, out)
+	}
+	var page, shell map[string]any
+	if err := json.Unmarshal([]byte(body), &page); err != nil {
+		t.Fatalf("%v: %s", err, body)
+	}
+	if err := json.Unmarshal([]byte(out), &shell); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, key := range []string{"name", "verdict", "list", "rule", "source", "line", "group", "owner", "category"} {
+		if page[key] != shell[key] || shell[key] == nil {
+			t.Errorf("%s: the page says %v, the command %v", key, page[key], shell[key])
+		}
+	}
+	if shell["verdict"] != verdictBlocked || shell["list"] != "starter" || shell["owner"] != "Meta" && shell["owner"] != "Facebook" {
+		t.Errorf("got %v", shell)
+	}
+	if _, out := p.command("explain", "--resolve", "www.example.org"); !strings.Contains(out, "untouched") || !strings.Contains(out, "192.0.2.1") {
+		t.Errorf("explain --resolve: %s", out)
+	}
+	p.stop()
+}
+
+func TestExitStatus(t *testing.T) {
+	taken, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad.toml")
+	if err := os.WriteFile(bad, []byte("[dns]\nlissten = []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	missing := filepath.Join(dir, "lists.toml")
+	if err := os.WriteFile(missing, []byte("[[lists]]\nname = \"x\"\nsource = \"nowhere.txt\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cases := []struct {
+		args   []string
+		status int
+		says   string
+	}{
+		{[]string{"version"}, 0, "deadpixel " + version},
+		{[]string{"config"}, 0, "[upstream]"},
+		{[]string{"completion", "bash"}, 0, "complete"},
+		{[]string{"nonsense"}, 2, "unknown command"},
+		{[]string{"--nonsense"}, 2, "unknown flag"},
+		{[]string{"explain"}, 2, "requires at least 1"},
+		{[]string{"explain", "--type", "NONE", "x.example"}, 2, "no record type"},
+		{[]string{"pause", "soon"}, 2, "no duration"},
+		{[]string{"--listen", "nowhere"}, 2, "--listen"},
+		{[]string{"check", "--config", bad}, 1, bad + ":2: unknown key \"dns.lissten\""},
+		{[]string{"check", "--config", missing}, 1, "nowhere.txt: "},
+		{[]string{"--config", bad + ".not"}, 1, "no such file"},
+		{[]string{"--listen", taken.LocalAddr().String(), "--web", ""}, 1, "taken by another program"},
+		{[]string{"--listen", "192.0.2.77:5300", "--web", ""}, 1, "is no address of this machine"},
+		{[]string{"pause", "--web", "127.0.0.1:9"}, 1, "no running server"},
+	}
+	for _, c := range cases {
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			var out strings.Builder
+			status := run(context.Background(), append(c.args, "--data", filepath.Join(dir, "data")), strings.NewReader(""), &out, &out)
+			if status != c.status || !strings.Contains(out.String(), c.says) {
+				t.Errorf("status %d, want %d; %q is wanted in\n%s", status, c.status, c.says, out.String())
+			}
+		})
+	}
+}
+
+func TestPassword(t *testing.T) {
+	var out strings.Builder
+	if status := run(context.Background(), []string{"password"}, strings.NewReader("correct horse\n"), &out, &out); status != 0 {
+		t.Fatal(out.String())
+	}
+	if _, err := parseConfig("t.toml", "[web]\n"+out.String()); err != nil {
+		t.Errorf("%q is not accepted: %v", out.String(), err)
+	}
+	if status := run(context.Background(), []string{"password"}, strings.NewReader("short\n"), io.Discard, io.Discard); status != 1 {
+		t.Error("a short password was taken")
+	}
+}
+
+// systemdSocket is the other end of $NOTIFY_SOCKET.
+func systemdSocket(t *testing.T) (path string, next func() string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	messages := make(chan string, 100)
+	go func() {
+		b := make([]byte, 4096)
+		for {
+			n, err := conn.Read(b)
+			if err != nil {
+				close(messages)
+				return
+			}
+			messages <- string(b[:n])
+		}
+	}()
+	return path, func() string { return <-messages }
+}
+
+func TestTellsSystemd(t *testing.T) {
+	path, next := systemdSocket(t)
+	p := prepare(t, basics("127.0.0.1:9")+starterList)
+	p.cmd.Env = append(p.cmd.Env, "NOTIFY_SOCKET="+path, "WATCHDOG_USEC=300000")
+	p.start()
+	want := func(prefix string) {
+		t.Helper()
+		for m := next(); !strings.HasPrefix(m, prefix); m = next() {
+			if m == "" {
+				t.Fatalf("%s never came", prefix)
+			}
+		}
+	}
+	want("READY=1")
+	want("WATCHDOG=1") // with all upstreams down
+	p.signal(syscall.SIGHUP)
+	want("RELOADING=1")
+	want("READY=1")
+	if _, text := p.get("/metrics"); strings.Contains(text, `deadpixel_queries_total{outcome="local",transport="udp"} 1`) {
+		t.Error("the query to itself was counted")
+	}
+	p.stop()
+	want("STOPPING=1")
+}
+
+func TestSocketActivation(t *testing.T) {
+	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tcp, err := net.Listen("tcp", udp.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	web, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := prepare(t, strings.NewReplacer("127.0.0.1:0", "192.0.2.1:5353").Replace(basics("127.0.0.1:9"))+starterList)
+	for _, s := range []interface{ File() (*os.File, error) }{udp.(*net.UDPConn), tcp.(*net.TCPListener), web.(*net.TCPListener)} {
+		f, err := s.File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.cmd.ExtraFiles = append(p.cmd.ExtraFiles, f)
+	}
+	udp.Close()
+	tcp.Close()
+	web.Close()
+	// $$ stays the same over exec, and is what systemd writes into LISTEN_PID.
+	args := p.cmd.Args
+	p.cmd.Path = external(t, "sh")
+	p.cmd.Args = append([]string{"sh", "-c", `LISTEN_PID=$$ exec "$0" "$@"`}, args...)
+	p.cmd.Env = append(p.cmd.Env, "LISTEN_FDS=3", "LISTEN_FDNAMES=dns:unknown:web")
+	p.start()
+	p.wantRcode("connect.facebook.net", dns.RcodeNameError)
+	if status, _ := p.get("/healthz"); status != http.StatusOK {
+		t.Errorf("/healthz: %d", status)
+	}
+	p.stop()
+}
+
+// The program ends by itself when it is not asked to run.
+func TestRunsFromTheShell(t *testing.T) {
+	cmd := exec.Command(os.Args[0], "version")
+	cmd.Env = append(os.Environ(), beProgram+"=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(out), "deadpixel ") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
