@@ -1,0 +1,159 @@
+package lists
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+	"slices"
+
+	"github.com/dchest/siphash"
+)
+
+// Seed keys the hash of names. It is a secret of one installation, so that
+// nobody can write a list whose names collide on purpose.
+type Seed [16]byte
+
+// NewSeed makes a random seed.
+func NewSeed() Seed {
+	var s Seed
+	rand.Read(s[:])
+	return s
+}
+
+// hash is SipHash-2-4 of a normalised name (Aumasson and Bernstein, 2012). Two
+// names of one list share a hash with a chance of about n^2 in 2^65.
+func (s *Seed) hash(name []byte) uint64 {
+	return siphash.Hash(binary.LittleEndian.Uint64(s[:8]), binary.LittleEndian.Uint64(s[8:]), name)
+}
+
+// List is one compiled list: immutable, and safe for concurrent use.
+type List struct {
+	Name string
+	Kind Action // Deny or Allow: what a plain rule of it does
+
+	names    table
+	complex  []complexRule // rules with modifiers, found through names
+	patterns patterns
+}
+
+// Entries is how many different rules the list has.
+func (l *List) Entries() int { return l.names.used + l.patterns.len() }
+
+// Size is the memory that the list takes, in bytes, roughly.
+func (l *List) Size() int64 {
+	return int64(len(l.names.values))*12 + int64(len(l.complex)+l.patterns.len())*256
+}
+
+// Builder collects the rules of a list. It is not safe for concurrent use.
+type Builder struct {
+	name    string
+	kind    Action
+	seed    Seed
+	simple  []entry
+	complex []Rule
+	cancel  []Rule // $badfilter
+}
+
+type entry struct {
+	hash uint64
+	value
+}
+
+// NewBuilder begins a list. seed is that of the Set which the list will be part of.
+func NewBuilder(name string, kind Action, seed Seed) *Builder {
+	return &Builder{name: name, kind: kind, seed: seed}
+}
+
+// Add takes in one rule, in any order: a rule with Cancel also takes out what
+// comes after it. An action of None means that of the list.
+func (b *Builder) Add(r Rule) {
+	if r.Action == None {
+		r.Action = b.kind
+	}
+	switch {
+	case r.Cancel:
+		b.cancel = append(b.cancel, r)
+	case r.simple():
+		b.simple = append(b.simple, entry{b.seed.hash([]byte(r.Name)), newValue(&r, r.Line, 0)})
+	default:
+		b.complex = append(b.complex, r)
+	}
+}
+
+// simple rules need nothing but their name, and take no memory of their own.
+func (r *Rule) simple() bool {
+	return r.Shape <= Below && len(r.DenyAllow) == 0 && len(r.Types) == 0
+}
+
+// same says whether two rules want the same of the same names.
+func (r *Rule) same(o *Rule) bool {
+	return r.Action == o.Action && r.Shape == o.Shape && r.Name == o.Name && r.Pattern == o.Pattern && r.Important == o.Important &&
+		r.NotTypes == o.NotTypes && slices.Equal(r.Types, o.Types) && slices.Equal(r.DenyAllow, o.DenyAllow)
+}
+
+// Build makes the list. The Builder is of no use afterwards.
+func (b *Builder) Build() *List {
+	l := &List{Name: b.name, Kind: b.kind}
+	simple, complex := b.simple, b.complex
+	for _, c := range b.cancel {
+		if c.simple() {
+			hash, v := b.seed.hash([]byte(c.Name)), newValue(&c, 0, 0)
+			simple = slices.DeleteFunc(simple, func(e entry) bool { return e.hash == hash && e.sameRule(v) })
+		} else {
+			complex = slices.DeleteFunc(complex, func(r Rule) bool { return r.same(&c) })
+		}
+	}
+	l.names = fill(simple, 0)
+	if named := l.addComplex(complex, b.seed); len(named) > 0 || l.names.used < len(simple)*3/4 {
+		// Again in the right size: there are rules with modifiers, or many were
+		// written twice.
+		l.names = fill(slices.Concat(simple, named), l.names.used+len(named))
+	}
+	return l
+}
+
+// fill makes the table of entries, of which so many differ; 0 when that is not known.
+func fill(entries []entry, different int) table {
+	if different == 0 {
+		different = len(entries)
+	}
+	t := newTable(different)
+	for _, e := range entries {
+		t.insert(e.hash, e.value)
+	}
+	return t
+}
+
+// addComplex takes in the rules that are not simple and returns the table
+// entries of those that have a name.
+func (l *List) addComplex(rules []Rule, seed Seed) []entry {
+	var named []entry
+	for i := range rules {
+		r := &rules[i]
+		if slices.ContainsFunc(rules[:min(i, maxDuplicateSearch)], r.sameAs) {
+			continue
+		}
+		if r.Shape > Below {
+			l.patterns.add(*r)
+			continue
+		}
+		named = append(named, entry{seed.hash([]byte(r.Name)), newValue(r, uint32(len(l.complex)), valueComplex)})
+		l.complex = append(l.complex, complexRule{Rule: *r})
+	}
+	l.patterns.index()
+	return named
+}
+
+// maxDuplicateSearch bounds the search for rules that are written twice: lists
+// have few with modifiers, and a second one does no harm.
+const maxDuplicateSearch = 4096
+
+func (r *Rule) sameAs(o Rule) bool { return r.same(&o) }
+
+// parent is name without its first label; nil for a name of one.
+func parent(name []byte) []byte {
+	if i := bytes.IndexByte(name, '.'); i >= 0 {
+		return name[i+1:]
+	}
+	return nil
+}
