@@ -1,0 +1,233 @@
+package lists
+
+import (
+	"strconv"
+	"strings"
+)
+
+// adblock reads a line of an adblock list as a DNS filter does (AdGuard, "DNS
+// filtering rules syntax"): what speaks about names alone is a rule, what
+// speaks about pages and requests is for browsers.
+func (p *parser) adblock(line string) {
+	line = strings.TrimSpace(line)
+	if line == "" || line[0] == '!' || isHeader(line) || isHashComment(line) {
+		return
+	}
+	line = strings.TrimSpace(cutComment(line, '#'))
+	if line == "" {
+		return
+	}
+	if isCosmetic(line) {
+		p.reject("%s: a cosmetic rule, for browsers", excerpt(line))
+		return
+	}
+	r := Rule{}
+	text, exception := strings.CutPrefix(line, "@@")
+	if exception {
+		r.Action = Allow
+	}
+	if fields := strings.Fields(text); len(fields) > 1 {
+		if isAddress(fields[0]) && !exception {
+			p.hosts(text)
+			return
+		}
+		p.reject("%s: spaces cannot be in a rule", excerpt(line))
+		return
+	}
+	body, modifiers := splitModifiers(text)
+	if !p.modifiers(&r, line, modifiers) {
+		return
+	}
+	if isExpression(body) {
+		p.expression(r, body)
+		return
+	}
+	p.pattern(r, line, body)
+}
+
+// isHeader recognises "[Adblock Plus 2.0]"; an IPv6 address also has brackets.
+func isHeader(line string) bool {
+	return line[0] == '[' && line[len(line)-1] == ']' && !isAddress(line)
+}
+
+// isHashComment tells "# text" and "### text" from a generic cosmetic rule
+// ("##.banner", "###banner").
+func isHashComment(line string) bool {
+	rest := strings.TrimLeft(line, "#")
+	if len(rest) == len(line) {
+		return false
+	}
+	hashes := len(line) - len(rest)
+	return rest == "" || rest[0] == ' ' || rest[0] == '\t' || hashes == 1 && !strings.ContainsAny(rest[:1], "@?$%") || hashes > 3
+}
+
+// cosmeticMarks begin the part of a rule that is about a page.
+var cosmeticMarks = []string{"##", "#@#", "#?#", "#@?#", "#$#", "#@$#", "#%#", "#@%#", "#$?#", "$$", "$@$"}
+
+func isCosmetic(line string) bool {
+	if isHashComment(line) || !strings.ContainsAny(line, "#$") || isExpression(line) {
+		return false
+	}
+	for _, mark := range cosmeticMarks {
+		if strings.Contains(line, mark) {
+			return true
+		}
+	}
+	return false
+}
+
+// splitModifiers parts a rule from what follows its '$'. In an expression a '$'
+// is an anchor, so there only one after the closing slash counts.
+func splitModifiers(text string) (body, modifiers string) {
+	from := 0
+	if strings.HasPrefix(text, "/") {
+		if end := strings.LastIndex(text, "/$"); end > 0 {
+			from = end
+		} else if strings.HasSuffix(text, "/") {
+			return text, ""
+		}
+	}
+	if at := strings.IndexByte(text[from:], '$'); at >= 0 {
+		return text[:from+at], text[from+at+1:]
+	}
+	return text, ""
+}
+
+// modifiers reads the list after '$' into r. It reports and returns false when
+// the rule is of no use to a DNS server.
+func (p *parser) modifiers(r *Rule, line, list string) bool {
+	if list == "" {
+		return true
+	}
+	for _, m := range strings.Split(list, ",") {
+		key, value, _ := strings.Cut(strings.TrimSpace(m), "=")
+		reason := ""
+		switch key {
+		case "important":
+			r.Important = true
+		case "badfilter":
+			r.Cancel = true
+		case "denyallow":
+			reason = r.denyAllow(value)
+		case "dnstype":
+			reason = r.dnsType(value)
+		case "client", "ctag", "dnsrewrite":
+			reason = "the modifier $" + key + " is not part of this version"
+		default:
+			reason = "the modifier $" + excerpt(key) + " is for browsers"
+		}
+		if reason != "" {
+			p.reject("%s: %s", excerpt(line), reason)
+			return false
+		}
+	}
+	return true
+}
+
+// denyAllow reads the names that a rule spares; it returns what is wrong.
+func (r *Rule) denyAllow(value string) string {
+	for _, written := range strings.Split(value, "|") {
+		name, err := Normalize(written)
+		if err != nil || name == "" {
+			return "$denyallow wants names, separated by |"
+		}
+		r.DenyAllow = append(r.DenyAllow, name)
+	}
+	return ""
+}
+
+// dnsTypes are the record types that occur in lists (IANA, "DNS Parameters").
+var dnsTypes = map[string]uint16{
+	"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "HINFO": 13, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33, "NAPTR": 35,
+	"DS": 43, "RRSIG": 46, "DNSKEY": 48, "TLSA": 52, "SVCB": 64, "HTTPS": 65, "ANY": 255, "CAA": 257,
+}
+
+// dnsType reads the query types that a rule is for, or with "~" not for; it
+// returns what is wrong.
+func (r *Rule) dnsType(value string) string {
+	for i, written := range strings.Split(value, "|") {
+		name, not := strings.CutPrefix(strings.ToUpper(strings.TrimSpace(written)), "~")
+		if i > 0 && not != r.NotTypes {
+			return "$dnstype has types with ~ and without"
+		}
+		r.NotTypes = not
+		t, known := dnsTypes[name]
+		if number, ok := strings.CutPrefix(name, "TYPE"); ok && !known { // RFC 3597, section 5
+			n, err := strconv.ParseUint(number, 10, 16)
+			t, known = uint16(n), err == nil
+		}
+		if !known {
+			return "$dnstype=" + excerpt(written) + " is no record type"
+		}
+		r.Types = append(r.Types, t)
+	}
+	return ""
+}
+
+// pattern makes a rule of what is left: a name with its anchors where it is
+// one, which is found at once, else a pattern.
+func (p *parser) pattern(r Rule, line, body string) {
+	text := strings.ToLower(body)
+	for _, scheme := range []string{"|https://", "|http://", "://"} {
+		if rest, ok := strings.CutPrefix(text, scheme); ok {
+			text = "|" + rest
+		}
+	}
+	text = strings.TrimSuffix(text, "^*")
+	if len(text) < len(body) && strings.HasSuffix(body, "^*") {
+		text += "^"
+	}
+	if strings.HasSuffix(text, "^|") {
+		text = text[:len(text)-1]
+	}
+	inner := strings.TrimLeft(text, "|")
+	ended := strings.HasSuffix(inner, "^") || strings.HasSuffix(inner, "|")
+	inner = strings.TrimRight(inner, "^|")
+	anchor := text[:len(text)-len(strings.TrimLeft(text, "|"))]
+	if isAddress(inner) {
+		p.reject("%s: %s", excerpt(line), reasonAddress)
+		return
+	}
+	below, wild := strings.CutPrefix(inner, "*.")
+	name, err := Normalize(inner)
+	switch {
+	case err == nil && name != "" && ended && anchor == "||":
+		r.Shape, r.Name = Subtree, name
+	case err == nil && name != "" && ended && anchor == "|",
+		err == nil && anchor == "" && !ended && strings.Contains(name, ".") && inner[0] != '.':
+		r.Shape, r.Name = Exact, name
+		if anchor == "" {
+			r.Shape = p.plain()
+		}
+	case wild && ended && isName(below):
+		r.Shape, r.Name = Below, mustNormalize(below)
+	case strings.ContainsAny(inner, "/?=&%:,~()[]{}"):
+		p.reject("%s: about a part of a URL, for browsers", excerpt(line))
+		return
+	case strings.ContainsAny(inner, "^|"):
+		p.reject("%s: no name has a separator inside", excerpt(line))
+		return
+	case strings.Trim(inner, "abcdefghijklmnopqrstuvwxyz0123456789-_.*") != "":
+		p.reject("%s: %v", excerpt(line), ErrCharacter)
+		return
+	case len(strings.Trim(inner, "*.")) < minPattern && len(r.DenyAllow) == 0 && (anchor == "" || strings.Trim(inner, "*.") == ""):
+		p.reject("%s: so short that it would match names by chance", excerpt(line))
+		return
+	default:
+		r.Shape, r.Pattern = Pattern, text
+	}
+	p.add(r)
+}
+
+// minPattern is the least text of a pattern that is not anchored.
+const minPattern = 3
+
+func isName(s string) bool {
+	name, err := Normalize(s)
+	return err == nil && name != ""
+}
+
+func mustNormalize(s string) string {
+	name, _ := Normalize(s) // the caller has looked with isName
+	return name
+}

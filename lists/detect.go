@@ -1,0 +1,123 @@
+package lists
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// detect finds out the format from the beginning of a list: every line votes.
+// A text that says nothing is a list of names.
+func detect(start []byte) Format {
+	var votes [len(formats)]int
+	text := string(start)
+	if len(start) == detectSize { // the last line may be cut
+		if end := strings.LastIndexByte(text, '\n'); end > 0 {
+			text = text[:end]
+		}
+	}
+	for line := range strings.Lines(text) {
+		if f := classify(strings.TrimSpace(line)); f != Auto {
+			votes[f]++
+		}
+	}
+	best := Domains
+	for f, n := range votes {
+		if n > votes[best] {
+			best = Format(f)
+		}
+	}
+	return best
+}
+
+// classify says which format a line is written in; Auto when it does not tell.
+func classify(line string) Format {
+	if line == "" || line[0] == ';' {
+		return Auto
+	}
+	if line[0] == '!' || strings.HasPrefix(line, "[Adblock") || strings.HasPrefix(line, "@@") || line[0] == '|' || isCosmetic(line) {
+		return Adblock
+	}
+	if line[0] == '#' {
+		return Auto
+	}
+	for _, option := range []string{"address=/", "server=/", "local=/"} {
+		if strings.HasPrefix(line, option) {
+			return DNSMasq
+		}
+	}
+	for _, option := range []string{"server:", "local-zone:", "local-data:"} {
+		if strings.HasPrefix(line, option) {
+			return Unbound
+		}
+	}
+	if strings.HasPrefix(line, "$TTL") || strings.HasPrefix(line, "$ORIGIN") {
+		return RPZ
+	}
+	fields := strings.Fields(cutComment(line, '#'))
+	switch {
+	case len(fields) > 1 && isAddress(fields[0]):
+		return Hosts
+	case len(fields) > 2 && isRecord(fields[1:]):
+		return RPZ
+	case len(fields) != 1:
+		return Auto
+	case isExpression(fields[0]):
+		return Auto // both adblock and domains have them
+	}
+	name := strings.TrimPrefix(fields[0], "*.")
+	if _, err := Normalize(name); err == nil {
+		return Domains
+	}
+	if strings.ContainsAny(name, "^$") {
+		return Adblock
+	}
+	return Auto
+}
+
+// isRecord says whether the fields after an owner name are those of a record.
+func isRecord(fields []string) bool {
+	for _, f := range fields[:min(len(fields), 3)] {
+		switch strings.ToUpper(f) {
+		case "CNAME", "SOA", "NS":
+			return true
+		}
+	}
+	return false
+}
+
+// isAddress says whether s is an IP address or network, in brackets or not.
+func isAddress(s string) bool {
+	if s == "" || !strings.ContainsAny(s[:1], "0123456789abcdefABCDEF:[") {
+		return false
+	}
+	_, ok := address(s)
+	return ok
+}
+
+// address reads an address; of a network its first.
+func address(s string) (netip.Addr, bool) {
+	s = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
+	if ip, err := netip.ParseAddr(s); err == nil {
+		return ip, true
+	}
+	p, err := netip.ParsePrefix(s)
+	return p.Addr(), err == nil
+}
+
+// isExpression says whether s is written /like this/.
+func isExpression(s string) bool {
+	return len(s) > 2 && s[0] == '/' && s[len(s)-1] == '/'
+}
+
+// isSink says whether nothing of the internet is behind ip: it stands for "no
+// such host" in a list.
+func isSink(ip netip.Addr) bool {
+	ip = ip.Unmap()
+	return !ip.IsGlobalUnicast() || ip.IsPrivate() || documentation.Contains(ip)
+}
+
+// documentation is TEST-NET-1 (RFC 5737, section 3), which some lists use as a sink.
+var documentation = netip.MustParsePrefix("192.0.2.0/24")
+
+// reasonAddress is why an address makes no rule.
+const reasonAddress = "an address; rules about addresses are not part of this version"

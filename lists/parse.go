@@ -1,0 +1,283 @@
+package lists
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// Format is how a list is written.
+type Format uint8
+
+const (
+	Auto    Format = iota // found out from the content
+	Hosts                 // hosts(5): an address, then names
+	Domains               // a name a line
+	Adblock               // adblock rules that speak about names (AdGuard, "DNS filtering rules syntax")
+	DNSMasq               // dnsmasq.conf: address=, server=, local=
+	Unbound               // unbound.conf: local-zone, local-data
+	RPZ                   // response policy zone (draft-vixie-dnsop-dns-rpz-00)
+)
+
+var formats = [...]string{"auto", "hosts", "domains", "adblock", "dnsmasq", "unbound", "rpz"}
+
+func (f Format) String() string { return formats[f] }
+
+// ParseFormat reads the value of a list's format.
+func ParseFormat(s string) (Format, error) {
+	for i, name := range formats {
+		if s == name {
+			return Format(i), nil
+		}
+	}
+	return Auto, fmt.Errorf("%q is no format: write one of %s", s, strings.Join(formats[:], ", "))
+}
+
+// MatchMode is how far the plain names of a list reach.
+type MatchMode uint8
+
+const (
+	MatchAuto    MatchMode = iota // as the format means it
+	MatchExact                    // the name alone
+	MatchSubtree                  // the name and everything below
+)
+
+// ParseMatch reads the value of a list's match.
+func ParseMatch(s string) (MatchMode, error) {
+	switch s {
+	case "auto":
+		return MatchAuto, nil
+	case "exact":
+		return MatchExact, nil
+	case "subtree":
+		return MatchSubtree, nil
+	}
+	return MatchAuto, fmt.Errorf("%q is no match: write \"auto\", \"exact\" or \"subtree\"", s)
+}
+
+// ParseOptions say how a list is to be read.
+type ParseOptions struct {
+	List   string // its name, for skipped lines
+	Format Format
+	Match  MatchMode
+	Kind   Action // Deny or Allow: what a plain rule does
+}
+
+// ParseResult is what a list turned out to be.
+type ParseResult struct {
+	Format  Format // never Auto
+	Rules   int    // given to emit
+	Skipped int    // given to skip
+	Lines   int
+}
+
+// Errors of a text that is no list at all.
+var (
+	ErrHTML   = errors.New("a web page, not a list")
+	ErrBinary = errors.New("no text")
+)
+
+// Limits of a list's text. A rule is short; what is longer is no rule.
+const (
+	maxLine    = 64 << 10
+	detectSize = 64 << 10 // how much is looked at to find out the format
+)
+
+// Parse reads a list, plain or gzip, and calls emit for every rule and skip for
+// every line, or part of one, that makes none, with the reason. Comments and
+// empty lines are neither. Names given to emit are normalised. The error is
+// ErrHTML, ErrBinary or one of reading; rules emitted before it are of no use.
+func Parse(r io.Reader, o ParseOptions, emit func(Rule), skip func(Skip)) (ParseResult, error) {
+	in := bufio.NewReaderSize(r, detectSize)
+	if start, _ := in.Peek(2); bytes.Equal(start, []byte{0x1f, 0x8b}) { // RFC 1952, section 2.3.1
+		z, err := gzip.NewReader(in)
+		if err != nil {
+			return ParseResult{}, fmt.Errorf("gzip: %w", err)
+		}
+		in = bufio.NewReaderSize(z, detectSize)
+	}
+	if start, _ := in.Peek(3); bytes.Equal(start, []byte("\xef\xbb\xbf")) {
+		if _, err := in.Discard(3); err != nil {
+			return ParseResult{}, err
+		}
+	}
+	start, err := in.Peek(detectSize)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return ParseResult{}, err
+	}
+	switch {
+	case isHTML(start):
+		return ParseResult{}, ErrHTML
+	case isBinary(start):
+		return ParseResult{}, ErrBinary
+	}
+	if o.Format == Auto {
+		o.Format = detect(start)
+	}
+	p := newParser(o, emit, skip)
+	if err := p.read(in); err != nil {
+		return ParseResult{}, err
+	}
+	return ParseResult{Format: o.Format, Rules: p.rules, Skipped: p.skipped, Lines: int(p.line)}, nil
+}
+
+// isHTML recognises what a server sends instead of a list.
+func isHTML(start []byte) bool {
+	start = bytes.ToLower(bytes.TrimLeft(start[:min(len(start), 1024)], " \t\r\n"))
+	for _, tag := range []string{"<!doctype html", "<html", "<head", "<body", "<?xml", "<!--"} {
+		if bytes.HasPrefix(start, []byte(tag)) {
+			return true
+		}
+	}
+	return false
+}
+
+// isBinary says whether too many of the first bytes cannot be text. A few NULs
+// occur in real lists.
+func isBinary(start []byte) bool {
+	start = start[:min(len(start), 4096)]
+	bad := 0
+	for _, c := range start {
+		if c < ' ' && c != '\t' && c != '\r' && c != '\n' {
+			bad++
+		}
+	}
+	return bad*10 > len(start)
+}
+
+// parser reads one list.
+type parser struct {
+	ParseOptions
+	emit func(Rule)
+	skip func(Skip)
+
+	machine string // what this machine calls itself
+	line    uint32
+	rules   int
+	skipped int
+	zones   zones // Unbound
+	zone    zoneFile
+}
+
+func newParser(o ParseOptions, emit func(Rule), skip func(Skip)) *parser {
+	p := &parser{ParseOptions: o, emit: emit, skip: skip}
+	if name, err := os.Hostname(); err == nil {
+		p.machine = strings.ToLower(name)
+	}
+	return p
+}
+
+// one reads one line in a format.
+func (p *parser) one(f Format, line string) {
+	switch f {
+	case Hosts:
+		p.hosts(line)
+	case Adblock:
+		p.adblock(line)
+	case DNSMasq:
+		p.dnsmasq(line)
+	case Unbound:
+		p.unbound(line)
+	case RPZ:
+		p.rpz(line)
+	default:
+		p.domains(line)
+	}
+}
+
+// read takes the text apart line by line.
+func (p *parser) read(in *bufio.Reader) error {
+	for {
+		line, err := in.ReadSlice('\n')
+		if len(line) > 0 {
+			p.line++
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			for errors.Is(err, bufio.ErrBufferFull) {
+				_, err = in.ReadSlice('\n')
+			}
+			p.reject("line longer than %d bytes", maxLine)
+			line = nil
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		switch line = bytes.TrimRight(line, "\r\n"); {
+		case len(line) == 0:
+		case bytes.IndexByte(line, 0) >= 0:
+			p.reject("NUL byte")
+		default:
+			p.one(p.Format, string(line))
+		}
+		if err != nil {
+			break
+		}
+	}
+	p.closeZones()
+	return nil
+}
+
+// add emits a rule of the present line.
+func (p *parser) add(r Rule) {
+	if r.Action == None {
+		r.Action = p.Kind
+	}
+	if r.Line == 0 {
+		r.Line = p.line
+	}
+	p.rules++
+	p.emit(r)
+}
+
+// reject reports the present line, or a part of it.
+func (p *parser) reject(format string, args ...any) {
+	p.skipped++
+	p.skip(Skip{List: p.List, Line: p.line, Reason: fmt.Sprintf(format, args...)})
+}
+
+// name emits a rule about a written name, or says why it cannot.
+func (p *parser) name(written string, shape Shape, action Action) {
+	name, err := Normalize(written)
+	switch {
+	case isAddress(written):
+		p.reject("%s: %s", excerpt(written), reasonAddress)
+	case err != nil:
+		p.reject("%s: %v", excerpt(written), err)
+	case name == "":
+		p.reject("the root: this would be every name")
+	default:
+		p.add(Rule{Action: action, Shape: shape, Name: name})
+	}
+}
+
+// plain is the shape of a name without anything around it.
+func (p *parser) plain() Shape {
+	if p.Match == MatchSubtree {
+		return Subtree
+	}
+	return Exact
+}
+
+// excerpt shortens what a message quotes.
+func excerpt(s string) string {
+	if len(s) > 60 {
+		return s[:57] + "..."
+	}
+	return s
+}
+
+// cutComment removes what follows a mark that stands at the start or after a
+// space.
+func cutComment(line string, mark byte) string {
+	for i := 0; i < len(line); i++ {
+		if line[i] == mark && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {
+			return line[:i]
+		}
+	}
+	return line
+}
