@@ -65,7 +65,9 @@ func New(o Options) *Resolver {
 	if o.Cache != nil {
 		h = o.Cache.Stage(o.Policy)(h)
 	}
-	answers := h
+	// Below here messages are as the upstream sent them, so that they can be
+	// shared; from here on they are one client's.
+	answers := stamp(h)
 	// ANY is answered here, but after blocking: a blocked name is blocked for
 	// every type.
 	h = HandlerFunc(func(ctx context.Context, q *Query, a *Answer) error {
@@ -82,6 +84,17 @@ func New(o Options) *Resolver {
 	// Nothing is spent on a query that may not be asked.
 	h = &admit{next: h, access: o.Access, rates: newRates(o.RateLimit), probe: []byte(o.Probe)}
 	return &Resolver{head: h, log: o.Log}
+}
+
+// stamp makes what comes from below the answer to q itself.
+func stamp(next Handler) Handler {
+	return HandlerFunc(func(ctx context.Context, q *Query, a *Answer) error {
+		err := next.Resolve(ctx, q, a)
+		if err == nil {
+			Stamp(a.Wire, q)
+		}
+		return err
+	})
 }
 
 // Resolve answers q and finishes the reply for its transport. It returns only
