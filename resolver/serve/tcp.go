@@ -1,0 +1,147 @@
+package serve
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"deadpixel/resolver"
+)
+
+// Limits of one connection.
+const (
+	messageTime = 5 * time.Second // a message that has begun must be whole
+	writeTime   = 5 * time.Second
+	maxPending  = 64 // queries of one connection that wait; then it is read no further
+	acceptPause = 50 * time.Millisecond
+)
+
+// connection is a client's TCP connection.
+type connection struct {
+	s         *Server
+	conn      net.Conn
+	client    netip.Addr
+	used      atomic.Int64 // Unix nanoseconds of the last query
+	finishing atomic.Bool
+	pending   chan struct{}
+	answers   sync.WaitGroup
+
+	mu sync.Mutex // guards writing
+}
+
+// accept takes connections until the socket is closed.
+func (s *Server) accept(so *socket, l *listener) {
+	for {
+		c, err := so.tcp.AcceptTCP()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) || l.retired.Load() {
+				return
+			}
+			var temporary interface{ Temporary() bool }
+			if errors.As(err, &temporary) && temporary.Temporary() { // such as no more descriptors
+				s.log.Warn("cannot accept a connection", "err", err)
+				time.Sleep(acceptPause)
+				continue
+			}
+			s.fail(so, l, err)
+			return
+		}
+		conn := &connection{s: s, conn: c, pending: make(chan struct{}, maxPending)}
+		conn.client = c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
+		conn.used.Store(time.Now().UnixNano())
+		s.conns.add(conn, s.maxTCP)
+		s.active.Go(func() {
+			defer s.conns.remove(conn)
+			conn.run()
+		})
+	}
+}
+
+// run answers the queries of a connection, out of order where some have to wait
+// (RFC 7766, section 7), until the client closes it or is idle for too long.
+func (c *connection) run() {
+	defer c.conn.Close()
+	defer c.answers.Wait()
+	in := bufio.NewReader(c.conn)
+	buffer := make([]byte, 0, 512)
+	for {
+		packet, err := c.read(in, buffer)
+		if err != nil {
+			return
+		}
+		buffer = packet
+		c.used.Store(time.Now().UnixNano())
+		if !c.query(packet) {
+			return
+		}
+	}
+}
+
+// read reads one message, which has its length in front (RFC 1035, section 4.2.2).
+func (c *connection) read(in *bufio.Reader, buffer []byte) ([]byte, error) {
+	deadline := func(d time.Duration) {
+		if !c.finishing.Load() { // otherwise the deadline is over already
+			c.conn.SetReadDeadline(time.Now().Add(d))
+		}
+	}
+	deadline(c.s.tcpIdle)
+	if _, err := in.Peek(1); err != nil {
+		return nil, err
+	}
+	deadline(messageTime)
+	var length [2]byte
+	if _, err := io.ReadFull(in, length[:]); err != nil {
+		return nil, err
+	}
+	n := int(binary.BigEndian.Uint16(length[:]))
+	if cap(buffer) < n {
+		buffer = make([]byte, n)
+	}
+	buffer = buffer[:n]
+	_, err := io.ReadFull(in, buffer)
+	return buffer, err
+}
+
+// query answers one message. It returns false when the connection is of no more use.
+func (c *connection) query(packet []byte) bool {
+	var q resolver.Query
+	q.Client, q.Transport, q.Start = c.client, resolver.TCP, time.Now()
+	q.Parse(packet)
+	var a resolver.Answer
+	if err := c.s.answer(c.s.ctx, &q, &a); err == nil {
+		sent := len(a.Wire) == 0 || c.send(a.Wire) == nil
+		c.s.observe(&q, &a)
+		return sent && len(a.Wire) > 0 // a connection on which nonsense comes is closed
+	}
+	c.pending <- struct{}{}
+	c.answers.Add(1)
+	waits := c.s.wait(q.Clone(), func(reply []byte) error { return c.send(reply) }, func() {
+		<-c.pending
+		c.answers.Done()
+	})
+	if !waits {
+		<-c.pending
+		c.answers.Done()
+		a.Outcome = resolver.Dropped
+		c.s.observe(&q, &a)
+	}
+	return waits
+}
+
+// send writes one message.
+func (c *connection) send(reply []byte) error {
+	b := binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(reply)), uint16(len(reply)))
+	b = append(b, reply...)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.conn.SetWriteDeadline(time.Now().Add(writeTime))
+	_, err := c.conn.Write(b)
+	c.used.Store(time.Now().UnixNano())
+	return err
+}
