@@ -61,6 +61,8 @@ func classify(line string) Format {
 		return RPZ
 	case len(fields) != 1:
 		return Auto
+	case !strings.HasPrefix(fields[0], "/") && strings.ContainsAny(fields[0], "()\\[+") || fields[0][0] == '^':
+		return Domains // an expression without slashes, to be told about
 	case isExpression(fields[0]):
 		return Auto // both adblock and domains have them
 	}

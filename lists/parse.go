@@ -71,7 +71,7 @@ type ParseOptions struct {
 // ParseResult is what a list turned out to be.
 type ParseResult struct {
 	Format  Format // never Auto
-	Rules   int    // given to emit
+	Rules   int    // given to emit, but for those with Cancel
 	Skipped int    // given to skip
 	Lines   int
 }
@@ -80,12 +80,15 @@ type ParseResult struct {
 var (
 	ErrHTML   = errors.New("a web page, not a list")
 	ErrBinary = errors.New("no text")
+
+	ErrTooLarge = errors.New("larger than a list may be when unpacked")
 )
 
 // Limits of a list's text. A rule is short; what is longer is no rule.
 const (
 	maxLine    = 64 << 10
 	detectSize = 64 << 10 // how much is looked at to find out the format
+	maxText    = 1 << 30  // unpacked
 )
 
 // Parse reads a list, plain or gzip, and calls emit for every rule and skip for
@@ -99,7 +102,7 @@ func Parse(r io.Reader, o ParseOptions, emit func(Rule), skip func(Skip)) (Parse
 		if err != nil {
 			return ParseResult{}, fmt.Errorf("gzip: %w", err)
 		}
-		in = bufio.NewReaderSize(z, detectSize)
+		in = bufio.NewReaderSize(&bounded{z, maxText}, detectSize)
 	}
 	if start, _ := in.Peek(3); bytes.Equal(start, []byte("\xef\xbb\xbf")) {
 		if _, err := in.Discard(3); err != nil {
@@ -124,6 +127,20 @@ func Parse(r io.Reader, o ParseOptions, emit func(Rule), skip func(Skip)) (Parse
 		return ParseResult{}, err
 	}
 	return ParseResult{Format: o.Format, Rules: p.rules, Skipped: p.skipped, Lines: int(p.line)}, nil
+}
+
+// bounded ends an unpacked text that is larger than any list with an error.
+type bounded struct {
+	io.Reader
+	left int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, ErrTooLarge
+	}
+	return n, err
 }
 
 // isHTML recognises what a server sends instead of a list.
@@ -230,7 +247,9 @@ func (p *parser) add(r Rule) {
 	if r.Line == 0 {
 		r.Line = p.line
 	}
-	p.rules++
+	if !r.Cancel {
+		p.rules++
+	}
 	p.emit(r)
 }
 

@@ -1,0 +1,140 @@
+// Package fetch brings the texts of lists: builtin ones, files, and what web
+// servers have.
+package fetch
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"deadpixel/lists"
+)
+
+// Options are what a Fetcher is made of.
+type Options struct {
+	// Resolve finds the addresses of a host. It must not be the system's
+	// resolver, which may be this very program.
+	Resolve   func(ctx context.Context, host string) ([]netip.Addr, error)
+	MaxSize   int64         // of a text in bytes, unpacked; 0 means 512 MiB
+	Timeout   time.Duration // of one download; 0 means 5 minutes
+	UserAgent string
+}
+
+// Defaults of Options.
+const (
+	defaultMaxSize = 512 << 20
+	defaultTimeout = 5 * time.Minute
+)
+
+// Fetcher makes sources. It is safe for concurrent use.
+type Fetcher struct {
+	options Options
+	web     *web
+}
+
+// New makes a Fetcher.
+func New(o Options) *Fetcher {
+	if o.MaxSize == 0 {
+		o.MaxSize = defaultMaxSize
+	}
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	return &Fetcher{options: o, web: newWeb(o)}
+}
+
+// Source makes the source for "builtin:NAME", a path, or an https:// or http://
+// URL; remote says that it is the last. The error says what is wrong with it.
+func (f *Fetcher) Source(source string) (s lists.Source, remote bool, err error) {
+	if name, ok := strings.CutPrefix(source, "builtin:"); ok {
+		if _, known := lists.Builtin(name); !known {
+			return nil, false, fmt.Errorf("there is no builtin list %q", name)
+		}
+		return builtin(name), false, nil
+	}
+	if scheme, _, ok := strings.Cut(source, "://"); ok {
+		u, err := url.Parse(source)
+		if err != nil {
+			return nil, false, fmt.Errorf("%q is no URL: %w", source, err)
+		}
+		if scheme != "https" && scheme != "http" || u.Host == "" {
+			return nil, false, fmt.Errorf("%q: lists come from https:// or http://", source)
+		}
+		return &page{web: f.web, url: source}, true, nil
+	}
+	return &file{path: source, max: f.options.MaxSize}, false, nil
+}
+
+// builtin is a list that the program brings along.
+type builtin string
+
+func (b builtin) Fetch(_ context.Context, v lists.Validators) (lists.Fetched, error) {
+	text, ok := lists.Builtin(string(b))
+	if !ok {
+		return lists.Fetched{}, fmt.Errorf("there is no builtin list %q", string(b))
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, text); err != nil {
+		return lists.Fetched{}, err
+	}
+	now := lists.Validators{ETag: hex.EncodeToString(sum.Sum(nil))}
+	if now == v {
+		return lists.Fetched{Validators: now, NotModified: true}, nil
+	}
+	text, _ = lists.Builtin(string(b))
+	return lists.Fetched{Body: io.NopCloser(text), Validators: now}, nil
+}
+
+// file is a list on this machine's disk.
+type file struct {
+	path string
+	max  int64
+}
+
+func (f *file) Fetch(_ context.Context, v lists.Validators) (lists.Fetched, error) {
+	info, err := os.Stat(f.path)
+	if err != nil {
+		return lists.Fetched{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return lists.Fetched{}, fmt.Errorf("%s is no file", f.path)
+	}
+	now := lists.Validators{LastModified: fmt.Sprintf("%d bytes, %s", info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))}
+	if now == v {
+		return lists.Fetched{Validators: now, NotModified: true}, nil
+	}
+	in, err := os.Open(f.path)
+	if err != nil {
+		return lists.Fetched{}, err
+	}
+	return lists.Fetched{Body: limited(in, f.max), Validators: now}, nil
+}
+
+// errTooLarge says that a text is larger than any list.
+var errTooLarge = errors.New("larger than a list may be")
+
+// limited turns what is longer than max into an error, instead of cutting it.
+func limited(in io.ReadCloser, max int64) io.ReadCloser {
+	return &limit{ReadCloser: in, left: max}
+}
+
+type limit struct {
+	io.ReadCloser
+	left int64
+}
+
+func (l *limit) Read(b []byte) (int, error) {
+	n, err := l.ReadCloser.Read(b)
+	if l.left -= int64(n); l.left < 0 {
+		return 0, errTooLarge
+	}
+	return n, err
+}

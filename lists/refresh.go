@@ -1,0 +1,122 @@
+package lists
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Times of refreshing.
+const (
+	retryFirst  = 3 * time.Second // after the first failure; then doubled, up to the refresh interval
+	catchUp     = 5 * time.Second // a copy that became too old while nothing ran is renewed within
+	jitterShare = 10              // a refresh comes up to a tenth of its interval early
+)
+
+// Run refreshes every list in time until ctx ends.
+func (s *Store) Run(ctx context.Context) {
+	s.disk.sweep(s.lists)
+	var all sync.WaitGroup
+	for _, k := range s.lists {
+		all.Go(func() { k.run(ctx) })
+	}
+	all.Wait()
+}
+
+// run refreshes one list.
+func (k *kept) run(ctx context.Context) {
+	wait, retry := k.first(), retryFirst
+	for {
+		k.mu.Lock()
+		k.next = time.Now().Add(wait)
+		k.mu.Unlock()
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+		if err := k.refresh(ctx, false); err != nil {
+			wait, retry = min(retry, k.Refresh), 2*retry
+			continue
+		}
+		wait, retry = jitter(k.Refresh), retryFirst
+	}
+}
+
+// first is how long the first refresh has time.
+func (k *kept) first() time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.list == nil && k.err == nil {
+		return 0
+	}
+	if k.err != nil {
+		return min(retryFirst, k.Refresh)
+	}
+	due := time.Until(k.meta.Checked.Add(jitter(k.Refresh)))
+	if due <= 0 {
+		return rand.N(min(catchUp, k.Refresh))
+	}
+	return min(due, k.Refresh)
+}
+
+// jitter spreads the refreshes of many machines.
+func jitter(d time.Duration) time.Duration { return d - rand.N(d/jitterShare+1) }
+
+// refresh fetches the list and puts it to use.
+func (k *kept) refresh(ctx context.Context, force bool) error {
+	select {
+	case k.store.fetching <- struct{}{}:
+		defer func() { <-k.store.fetching }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	k.working.Lock()
+	defer k.working.Unlock()
+	changed, err := k.fetch(ctx, force)
+	if ctx.Err() != nil && err != nil {
+		return err // stopped, not failed
+	}
+	if err != nil {
+		k.failed(err)
+		return fmt.Errorf("list %s: %w", k.Name, err)
+	}
+	if changed {
+		k.store.rebuild()
+	}
+	return nil
+}
+
+// ErrNoList says that there is no list of a name.
+var ErrNoList = errors.New("there is no such list")
+
+// Refresh fetches the list of a name now, or all when it is "". With force, one
+// that shrank is accepted. It returns what failed.
+func (s *Store) Refresh(ctx context.Context, name string, force bool) error {
+	var failed []error
+	found := false
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for _, k := range s.lists {
+		if name != "" && k.Name != name {
+			continue
+		}
+		found = true
+		all.Go(func() {
+			err := k.refresh(ctx, force)
+			mu.Lock()
+			defer mu.Unlock()
+			failed = append(failed, err)
+		})
+	}
+	all.Wait()
+	if !found && name != "" {
+		return fmt.Errorf("%q: %w", name, ErrNoList)
+	}
+	return errors.Join(failed...)
+}

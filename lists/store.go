@@ -1,0 +1,185 @@
+package lists
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Source brings the text of a list. Validators of the last good copy let it say
+// that nothing has changed. It is safe for concurrent use.
+type Source interface {
+	Fetch(ctx context.Context, v Validators) (Fetched, error)
+}
+
+// Validators tell versions of a source apart (RFC 9110, section 8.8).
+type Validators struct {
+	ETag         string `json:",omitempty"`
+	LastModified string `json:",omitempty"` // of a file: its size and time
+}
+
+// Fetched is what a Source brought. The body is nil when NotModified.
+type Fetched struct {
+	Body io.ReadCloser
+	Validators
+	NotModified bool
+}
+
+// Config is one list that a Store keeps.
+type Config struct {
+	Name    string
+	Kind    Action // Deny or Allow
+	Source  string // as configured, for people
+	Fetcher Source
+	Remote  bool // comes over a network: loaded from the stored copy at start, and distrusted when it shrinks
+	Format  Format
+	Match   MatchMode
+	Refresh time.Duration
+}
+
+// OwnRule is a rule of the configuration itself.
+type OwnRule struct {
+	Text string
+	Line int // in the configuration
+}
+
+// OwnList is the name of the list of own rules.
+const OwnList = "config"
+
+// Options are what a Store is made of.
+type Options struct {
+	Dir         string // where copies live; made when missing
+	Lists       []Config
+	Deny, Allow []OwnRule
+	OwnSource   string // the configuration's file, for people
+	Log         *slog.Logger
+	OnFailure   func(list string) // told of every failed refresh; may be nil
+}
+
+// Store keeps the lists of one configuration: their last good copies on disk,
+// the compiled rules in memory, and refreshes of both. A list is replaced only
+// by a good one. It is safe for concurrent use; two stores must not refresh in
+// one directory.
+type Store struct {
+	log       *slog.Logger
+	onFailure func(string)
+	disk      disk
+	seed      Seed
+	own       *List
+	ownRules  []OwnRule // own rules by line - 1
+	ownSource string
+	lists     []*kept
+	set       atomic.Pointer[Set]
+	mu        sync.Mutex    // guards the making of a set
+	fetching  chan struct{} // one for each fetch under way
+}
+
+// maxFetching bounds the fetches at the same time.
+const maxFetching = 4
+
+// NewStore makes a Store; nothing is read yet but the own rules, of which a
+// faulty one is an error. When the directory cannot be used, the log says so and
+// nothing is kept over a restart.
+func NewStore(o Options) (*Store, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{log: o.Log, onFailure: o.OnFailure, ownSource: o.OwnSource, fetching: make(chan struct{}, maxFetching)}
+	var err error
+	if s.disk, s.seed, err = openDisk(o.Dir); err != nil {
+		s.log.Error("the data directory is of no use; lists will be fetched again after a restart", "err", err)
+	}
+	if err := s.compileOwn(o); err != nil {
+		return nil, err
+	}
+	for _, c := range o.Lists {
+		s.lists = append(s.lists, newKept(s, c))
+	}
+	s.rebuild()
+	return s, nil
+}
+
+// compileOwn makes the list of own rules. Their line is their place among them.
+func (s *Store) compileOwn(o Options) error {
+	b := NewBuilder(OwnList, Deny, s.seed)
+	add := func(rules []OwnRule, kind Action) error {
+		for _, own := range rules {
+			parsed, err := ParseRule(own.Text, kind)
+			if err != nil {
+				return fmt.Errorf("%s:%d: %w", o.OwnSource, own.Line, err)
+			}
+			s.ownRules = append(s.ownRules, own)
+			for _, r := range parsed {
+				r.Line = uint32(len(s.ownRules))
+				b.Add(r)
+			}
+		}
+		return nil
+	}
+	if err := errors.Join(add(o.Deny, Deny), add(o.Allow, Allow)); err != nil {
+		return err
+	}
+	if len(s.ownRules) > 0 {
+		s.own = b.Build()
+	}
+	return nil
+}
+
+// rebuild puts the present lists to use.
+func (s *Store) rebuild() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var compiled []*List
+	for _, k := range s.lists {
+		if l := k.compiled(); l != nil {
+			compiled = append(compiled, l)
+		}
+	}
+	s.set.Store(NewSet(s.seed, s.own, compiled...))
+}
+
+// Set is the present rules.
+func (s *Store) Set() *Set { return s.set.Load() }
+
+// Match says what the present rules want; see Set.Match.
+func (s *Store) Match(name []byte, qtype uint16) Verdict { return s.set.Load().Match(name, qtype) }
+
+// Load reads every list without network: stored copies, files and builtin ones.
+// A list that cannot be read keeps what it has, and its status says why. The
+// error is that of ctx.
+func (s *Store) Load(ctx context.Context) error {
+	var all sync.WaitGroup
+	for _, k := range s.lists {
+		all.Go(func() { k.load(ctx) })
+	}
+	all.Wait()
+	s.rebuild()
+	return ctx.Err()
+}
+
+// Status is how a list stands.
+type Status struct {
+	Name, Source string
+	Kind         Action
+	Format       Format // as found out; Auto before the first copy
+	Entries      int
+	Skipped      int       // lines that make no rule
+	Updated      time.Time // when the copy in use was fetched; zero when there is none
+	Next         time.Time // when it is refreshed next; zero when not at all
+	LastError    string    // why the last refresh failed; "" when it did not
+	Skips        []Skip    // the first of the skipped lines
+}
+
+// Status is how every list stands, in order of the configuration.
+func (s *Store) Status() []Status {
+	all := make([]Status, len(s.lists))
+	for i, k := range s.lists {
+		all[i] = k.status()
+	}
+	return all
+}
