@@ -1,0 +1,94 @@
+package metrics
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// ListState is how a list stands.
+type ListState struct {
+	Name    string
+	Entries int
+	Updated time.Time // zero when there is no copy
+}
+
+// UpstreamState is how an upstream stands.
+type UpstreamState struct {
+	Name    string
+	Healthy bool
+}
+
+// CacheState is how full the cache is.
+type CacheState struct {
+	Entries   int
+	Bytes     int64
+	Evictions uint64
+}
+
+// State is what stands at the moment of asking.
+type State struct {
+	Lists     []ListState
+	Upstreams []UpstreamState
+	Cache     CacheState
+	Blocking  map[string]bool // by group
+}
+
+// SetState makes get the source of what is not counted but stands. It is called
+// for every scrape, from many goroutines.
+func (m *Metrics) SetState(get func() State) { m.state.get.Store(&get) }
+
+// state collects State when Prometheus asks.
+type state struct{ get atomic.Pointer[func() State] }
+
+var (
+	listEntries    = prometheus.NewDesc("deadpixel_list_entries", "Rules of a list.", []string{"list"}, nil)
+	listUpdated    = prometheus.NewDesc("deadpixel_list_updated_timestamp_seconds", "When the copy of a list that is in use was fetched.", []string{"list"}, nil)
+	upstreamHealth = prometheus.NewDesc("deadpixel_upstream_healthy", "Whether an upstream answers.", []string{"upstream"}, nil)
+	cacheEntries   = prometheus.NewDesc("deadpixel_cache_entries", "Answers in the cache.", nil, nil)
+	cacheBytes     = prometheus.NewDesc("deadpixel_cache_bytes", "Memory that the answers in the cache take.", nil, nil)
+	cacheEvictions = prometheus.NewDesc("deadpixel_cache_evictions_total", "Answers that gave way to others.", nil, nil)
+	blocking       = prometheus.NewDesc("deadpixel_blocking_enabled", "Whether a group's trackers are blocked.", []string{"group"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (s *state) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{listEntries, listUpdated, upstreamHealth, cacheEntries, cacheBytes, cacheEvictions, blocking} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (s *state) Collect(out chan<- prometheus.Metric) {
+	get := s.get.Load()
+	if get == nil {
+		return
+	}
+	now := (*get)()
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	for _, l := range now.Lists {
+		gauge(listEntries, float64(l.Entries), l.Name)
+		if !l.Updated.IsZero() {
+			gauge(listUpdated, float64(l.Updated.UnixMilli())/1000, l.Name)
+		}
+	}
+	for _, u := range now.Upstreams {
+		gauge(upstreamHealth, truth(u.Healthy), u.Name)
+	}
+	for group, on := range now.Blocking {
+		gauge(blocking, truth(on), group)
+	}
+	gauge(cacheEntries, float64(now.Cache.Entries))
+	gauge(cacheBytes, float64(now.Cache.Bytes))
+	out <- prometheus.MustNewConstMetric(cacheEvictions, prometheus.CounterValue, float64(now.Cache.Evictions))
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
