@@ -1,0 +1,190 @@
+package ui
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// reply writes v as JSON.
+func reply(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	e.Encode(v) // whoever has gone cannot be told
+}
+
+// fail writes an error as JSON.
+func fail(w http.ResponseWriter, status int, reason string) {
+	reply(w, status, map[string]string{"error": reason})
+}
+
+// isForm says whether a request comes from a form of the page; then the answer
+// is the page.
+func isForm(r *http.Request) bool {
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return kind == "application/x-www-form-urlencoded"
+}
+
+// blockingState is the part `blocking` of the API.
+type blockingState struct {
+	Enabled bool       `json:"enabled"`
+	Until   *time.Time `json:"until"` // null when it is on, or off until resumed
+}
+
+func (p *Page) blocking() blockingState {
+	on, until := p.Blocker.Blocking()
+	s := blockingState{Enabled: on}
+	if !on && !until.IsZero() {
+		s.Until = &until
+	}
+	return s
+}
+
+func (p *Page) status(w http.ResponseWriter, _ *http.Request) {
+	reply(w, http.StatusOK, map[string]any{
+		"version":        p.Version,
+		"uptime_seconds": int64(time.Since(p.Started) / time.Second),
+		"blocking":       p.blocking(),
+		"queries":        p.Stats().Outcomes,
+		"lists":          p.Lists.Lists(),
+		"upstreams":      p.Upstreams(),
+	})
+}
+
+func (p *Page) explain(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	if q.Get("name") == "" {
+		fail(w, http.StatusBadRequest, "write which name: /api/v1/explain?name=tracker.example")
+		return
+	}
+	e, err := p.Explain(q.Get("name"), q.Get("client"), q.Get("type"))
+	if err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	reply(w, http.StatusOK, e)
+}
+
+// order is the body of a change, of which each takes what it knows.
+type order struct {
+	Duration string `json:"duration"`
+	Group    string `json:"group"`
+	List     string `json:"list"`
+	Force    bool   `json:"force"`
+}
+
+// readOrder reads JSON or a form; an empty body is an empty order.
+func readOrder(r *http.Request) (order, error) {
+	var o order
+	if isForm(r) {
+		if err := r.ParseForm(); err != nil {
+			return o, err
+		}
+		o.Duration, o.Group, o.List = r.PostForm.Get("duration"), r.PostForm.Get("group"), r.PostForm.Get("list")
+		o.Force, _ = strconv.ParseBool(r.PostForm.Get("force"))
+	} else {
+		d := json.NewDecoder(r.Body)
+		d.DisallowUnknownFields()
+		if err := d.Decode(&o); err != nil && !errors.Is(err, io.EOF) {
+			return o, errors.New("the body is no JSON of this call: " + err.Error())
+		}
+	}
+	if o.Group == "" {
+		o.Group = "default"
+	}
+	return o, nil
+}
+
+// done answers a change: with the page for a form, else with v, or with what
+// went wrong.
+func done(w http.ResponseWriter, r *http.Request, err error, failure int, v func() any) {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		fail(w, http.StatusNotFound, err.Error())
+	case err != nil:
+		fail(w, failure, err.Error())
+	case isForm(r):
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+	default:
+		reply(w, http.StatusOK, v())
+	}
+}
+
+func (p *Page) pause(w http.ResponseWriter, r *http.Request) {
+	o, err := readOrder(r)
+	var d time.Duration
+	if err == nil && o.Duration != "" {
+		if d, err = time.ParseDuration(o.Duration); err != nil || d <= 0 {
+			err = errors.New("the duration is written like \"5m\" or \"1h30m\"")
+		}
+	}
+	if err == nil {
+		err = p.Blocker.Pause(o.Group, d)
+	}
+	done(w, r, err, http.StatusBadRequest, func() any { return map[string]any{"blocking": p.blocking()} })
+}
+
+func (p *Page) resume(w http.ResponseWriter, r *http.Request) {
+	o, err := readOrder(r)
+	if err == nil {
+		err = p.Blocker.Resume(o.Group)
+	}
+	done(w, r, err, http.StatusBadRequest, func() any { return map[string]any{"blocking": p.blocking()} })
+}
+
+// refreshTime bounds a refresh that somebody waits for. It is shorter than the
+// server's time to write.
+const refreshTime = 25 * time.Second
+
+func (p *Page) refresh(w http.ResponseWriter, r *http.Request) {
+	o, err := readOrder(r)
+	if err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), refreshTime)
+	defer cancel()
+	err = p.Lists.Refresh(ctx, o.List, o.Force)
+	done(w, r, err, http.StatusBadGateway, func() any { return map[string]any{"lists": p.Lists.Lists()} })
+}
+
+func (p *Page) healthz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+	defer cancel()
+	if err := p.Alive(ctx); err != nil {
+		fail(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	reply(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+func (p *Page) readyz(w http.ResponseWriter, _ *http.Request) {
+	if err := p.Ready(); err != nil {
+		fail(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	reply(w, http.StatusOK, map[string]string{"status": "ready"})
+}
+
+func (p *Page) privacy(w http.ResponseWriter, _ *http.Request) {
+	reply(w, http.StatusOK, map[string]any{"kept": p.Kept()})
+}
+
+// forgetMe needs no permission: it concerns the asking address only. Nothing
+// beyond the rate of the last seconds is ever kept about one.
+func (p *Page) forgetMe(w http.ResponseWriter, _ *http.Request) {
+	reply(w, http.StatusOK, map[string]any{"erased": 0, "note": "nothing is kept about your address"})
+}
+
+func (p *Page) forgetAll(w http.ResponseWriter, _ *http.Request) {
+	p.Forget()
+	reply(w, http.StatusOK, map[string]any{"kept": p.Kept()})
+}

@@ -1,0 +1,132 @@
+package ui
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// view is what the template shows.
+type view struct {
+	Version   string
+	Blocking  blockingState
+	Stats     Stats
+	Share     string
+	Plot      plot
+	Lists     []List
+	Upstreams []Upstream
+	Answers   bool // some upstream does
+	Companies []bar
+	Asked     string
+	Answer    *Explanation
+	Problem   string
+	MayChange bool
+	SignedIn  bool
+	Password  bool // there is one
+}
+
+// bar is a company with the length of its bar, of 100.
+type bar struct {
+	Company
+	Width float64
+}
+
+// topCompanies is how many companies the page names.
+const topCompanies = 8
+
+func (p *Page) index(w http.ResponseWriter, r *http.Request) {
+	stats := p.Stats()
+	status, _ := p.may(r)
+	v := view{Version: p.Version, Blocking: p.blocking(), Stats: stats, Share: share(stats.Blocked, stats.Queries),
+		Plot: newPlot(stats.Minutes, p.Zone), Lists: p.Lists.Lists(), Upstreams: p.Upstreams(),
+		MayChange: status == 0, SignedIn: p.sessions.has(r), Password: p.PasswordHash != ""}
+	for _, u := range v.Upstreams {
+		v.Answers = v.Answers || u.Healthy
+	}
+	for _, c := range stats.Companies[:min(len(stats.Companies), topCompanies)] {
+		v.Companies = append(v.Companies, bar{c, 100 * float64(c.Count) / float64(max(stats.Companies[0].Count, 1))})
+	}
+	if v.Asked = r.URL.Query().Get("name"); v.Asked != "" {
+		e, err := p.Explain(v.Asked, client(r).String(), "")
+		if err != nil {
+			v.Problem = err.Error()
+		} else {
+			v.Answer = &e
+		}
+	}
+	p.render(w, http.StatusOK, "index.html", v)
+}
+
+func (p *Page) render(w http.ResponseWriter, status int, name string, v any) {
+	var b bytes.Buffer
+	if err := p.page.ExecuteTemplate(&b, name, v); err != nil {
+		p.Log.Error("the page cannot be shown", "err", err)
+		fail(w, http.StatusInternalServerError, "the page cannot be shown; the log says why")
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	b.WriteTo(w)
+}
+
+// share is a part in percent, as people read it.
+func share(part, whole uint64) string {
+	if whole == 0 {
+		return "–"
+	}
+	percent := 100 * float64(part) / float64(whole)
+	if percent > 0 && percent < 10 {
+		return strconv.FormatFloat(percent, 'f', 1, 64) + " %"
+	}
+	return strconv.FormatFloat(math.Round(percent), 'f', 0, 64) + " %"
+}
+
+// number groups the digits of n with narrow spaces.
+func number(n any) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "\u202f" + s[i:]
+	}
+	return s
+}
+
+// ago says how long t is past, or ahead.
+func (p *Page) ago(t *time.Time) string {
+	if t == nil {
+		return "never"
+	}
+	d := time.Since(*t)
+	if d < 0 {
+		return "in " + rough(-d)
+	}
+	return rough(d) + " ago"
+}
+
+func rough(d time.Duration) string {
+	for _, unit := range []struct {
+		size time.Duration
+		name string
+	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}, {time.Second, "second"}} {
+		if n := int(d / unit.size); n > 1 {
+			return fmt.Sprintf("%d %ss", n, unit.name)
+		} else if n == 1 {
+			return "1 " + unit.name
+		}
+	}
+	return "a moment"
+}
+
+// clock is the time of day, with the day when that is another.
+func (p *Page) clock(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	local, now := t.In(p.Zone), time.Now().In(p.Zone)
+	if local.YearDay() != now.YearDay() || local.Year() != now.Year() {
+		return local.Format("Mon 2 Jan, 15:04")
+	}
+	return local.Format("15:04")
+}
