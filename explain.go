@@ -16,6 +16,7 @@ import (
 	"deadpixel/lists"
 	"deadpixel/lists/owners"
 	"deadpixel/resolver"
+	"deadpixel/ui"
 )
 
 // Verdicts, as `explain` and the API write them.
@@ -28,37 +29,9 @@ const (
 // defaultGroup is where every client is (the interface's [groups.default]).
 const defaultGroup = "default"
 
-// explanation is the answer for one name.
-type explanation struct {
-	Name     string `json:"name"`
-	Type     string `json:"type"`
-	Verdict  string `json:"verdict"`
-	List     string `json:"list"`
-	Rule     string `json:"rule"`
-	Source   string `json:"source"`
-	Line     int    `json:"line"`
-	Group    string `json:"group"`
-	Owner    string `json:"owner"`
-	Category string `json:"category"`
-	Note     string `json:"note,omitempty"` // what decides beside the rules
-	Weaker   []rule `json:"weaker,omitempty"`
-
-	Chain     []explanation `json:"chain,omitempty"`     // --resolve: the names behind CNAMEs
-	Addresses []string      `json:"addresses,omitempty"` // --resolve
-}
-
-// rule is one that matched as well, but lost.
-type rule struct {
-	Verdict string `json:"verdict"`
-	List    string `json:"list"`
-	Rule    string `json:"rule"`
-	Source  string `json:"source"`
-	Line    int    `json:"line"`
-}
-
 // explain says what becomes of name, by the same rules that answer queries.
-func (g *generation) explain(name string, qtype uint16) (explanation, error) {
-	e := explanation{Type: dns.TypeToString[qtype], Verdict: verdictUntouched, Group: defaultGroup}
+func (g *generation) explain(name string, qtype uint16) (ui.Explanation, error) {
+	e := ui.Explanation{Type: dns.TypeToString[qtype], Verdict: verdictUntouched, Group: defaultGroup}
 	var err error
 	if e.Name, err = lists.Normalize(name); err != nil {
 		return e, fmt.Errorf("%q is no name: %w", name, err)
@@ -74,7 +47,7 @@ func (g *generation) explain(name string, qtype uint16) (explanation, error) {
 		return e, err
 	}
 	for i, x := range found {
-		r := rule{Verdict: verdictBlocked, List: x.List, Rule: x.Rule, Source: x.Source, Line: x.Line}
+		r := ui.Rule{Verdict: verdictBlocked, List: x.List, Rule: x.Rule, Source: x.Source, Line: x.Line}
 		if x.Action == lists.Allow {
 			r.Verdict = verdictAllowed
 		}
@@ -147,7 +120,7 @@ func runExplain(ctx context.Context, f *flags, o explainFlags, names []string, o
 			}
 			continue
 		}
-		e.print(out)
+		printExplanation(out, e)
 	}
 	if failed {
 		return errSilent
@@ -194,7 +167,7 @@ func offline(ctx context.Context, f *flags) (*generation, error) {
 
 // follow asks the upstreams for e's name, unless it is blocked, and explains
 // every name behind it.
-func (g *generation) follow(ctx context.Context, e *explanation, qtype uint16) error {
+func (g *generation) follow(ctx context.Context, e *ui.Explanation, qtype uint16) error {
 	if e.Verdict == verdictBlocked {
 		return nil // nothing of a blocked name goes to an upstream
 	}
@@ -236,8 +209,8 @@ func (g *generation) follow(ctx context.Context, e *explanation, qtype uint16) e
 	return nil
 }
 
-// print writes e for a person.
-func (e explanation) print(out io.Writer) {
+// printExplanation writes e for a person.
+func printExplanation(out io.Writer, e ui.Explanation) {
 	fmt.Fprintf(out, "%s: %s%s\n", e.Name, e.Verdict, by(e.List, e.Rule, e.Source, e.Line))
 	if e.Note != "" {
 		fmt.Fprintf(out, "  %s\n", e.Note)

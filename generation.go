@@ -15,9 +15,6 @@ import (
 	"deadpixel/resolver/upstream"
 )
 
-// ownList is the name under which the rules of [blocking] count.
-const ownList = "config"
-
 // generation is everything that one configuration makes. A reload builds the
 // next one aside; what lives longer (sockets, counters, the pause) is in server.
 type generation struct {
@@ -38,9 +35,25 @@ type generation struct {
 type parts struct {
 	dataDir string
 	pause   *resolver.Pause
-	metrics *metrics.Metrics
-	probe   string // the name of the server's query to itself
+	metrics *metrics.Metrics // nil when nothing is served
+	probe   string           // the name of the server's query to itself
 	log     *slog.Logger
+}
+
+// onFailure counts refreshes that fail.
+func (p parts) onFailure() func(string) {
+	if p.metrics == nil {
+		return nil
+	}
+	return p.metrics.ListFailed
+}
+
+// observer is told of exchanges with upstreams.
+func (p parts) observer() resolver.Observer {
+	if p.metrics == nil {
+		return nil
+	}
+	return p.metrics
 }
 
 // newGeneration builds one, without its lists. Connections and the cache of old
@@ -78,13 +91,13 @@ func newGeneration(c *Config, old *generation, p parts) (*generation, error) {
 func (g *generation) load(ctx context.Context, p parts) error {
 	c := g.config
 	var err error
-	if g.store, err = openStore(c, p.dataDir, g.pools.bootstrap, p.metrics.ListFailed, p.log); err != nil {
+	if g.store, err = openStore(c, p.dataDir, g.pools.bootstrap, p.onFailure(), p.log); err != nil {
 		return err
 	}
 	if err := g.store.Load(ctx); err != nil {
 		return err
 	}
-	forward, err := g.pools.forward(c, p.metrics)
+	forward, err := g.pools.forward(c, p.observer())
 	if err != nil {
 		return err
 	}

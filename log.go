@@ -12,7 +12,7 @@ import (
 
 // newLog makes the logger that every package is given. format "auto" is text on
 // a terminal, journald's style under systemd, and text otherwise.
-func newLog(w io.Writer, level slog.Level, format string) *slog.Logger {
+func newLog(w io.Writer, level slog.Leveler, format string) *slog.Logger {
 	o := &slog.HandlerOptions{Level: level}
 	if format == "json" {
 		return slog.New(slog.NewJSONHandler(w, o))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -44,8 +45,8 @@ func newPools(c *Config, old *generation, log *slog.Logger) (*pools, error) {
 		p.bootstrap = b
 	}
 	wanted := slices.Clone(c.Upstream.Servers)
-	for _, servers := range c.Upstream.Routes {
-		wanted = append(wanted, servers...)
+	for _, suffix := range slices.Sorted(maps.Keys(c.Upstream.Routes)) {
+		wanted = append(wanted, c.Upstream.Routes[suffix]...)
 	}
 	for _, address := range wanted {
 		if p.servers[address] != nil {
@@ -109,6 +110,15 @@ func (p *pools) forward(c *Config, o resolver.Observer) (*resolver.Forward, erro
 		Timeout:  c.Upstream.Timeout,
 		Observer: o,
 	}), nil
+}
+
+// list is every upstream once, in the order of the configuration.
+func (p *pools) list() []*upstream.Server {
+	all := make([]*upstream.Server, len(p.order))
+	for i, address := range p.order {
+		all[i] = p.servers[address].Server
+	}
+	return all
 }
 
 func (p *pools) pick(addresses []string) []resolver.Upstream {

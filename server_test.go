@@ -33,11 +33,9 @@ func (p *program) get(path string) (status int, body string) {
 }
 
 func TestBlocksWithoutInternet(t *testing.T) {
-	p := prepare(t, basics("127.0.0.1:9")+"timeout_is_short = 1\n")
-	p.write(strings.Replace(basics("127.0.0.1:9"), "[dns]", "timeout = \"300ms\"\n[dns]", 1) + starterList)
-	p.start()
-	r := p.ask("connect.Facebook.net", dns.TypeA)
-	if r.Rcode != dns.RcodeNameError || len(r.Ns) != 1 || r.Question[0].Name != "connect.Facebook.net." {
+	p := prepare(t, strings.Replace(basics("127.0.0.1:9"), "[dns]", "timeout = \"300ms\"\n[dns]", 1)+starterList).start()
+	r := p.ask("pixel.Facebook.com", dns.TypeA)
+	if r.Rcode != dns.RcodeNameError || len(r.Ns) != 1 || r.Question[0].Name != "pixel.Facebook.com." {
 		t.Errorf("got %v", r)
 	}
 	ede, ok := r.IsEdns0().Option[0].(*dns.EDNS0_EDE)
@@ -61,7 +59,7 @@ func TestForwardsAndCounts(t *testing.T) {
 		p.wantRcode("www.example.org", dns.RcodeSuccess)
 	}
 	before := up.asked.Load()
-	p.wantRcode("connect.facebook.net", dns.RcodeNameError)
+	p.wantRcode("pixel.facebook.com", dns.RcodeNameError)
 	if up.asked.Load() != before {
 		t.Error("a blocked name was asked upstream")
 	}
@@ -86,9 +84,7 @@ func TestForwardsAndCounts(t *testing.T) {
 func TestReload(t *testing.T) {
 	up := newInternet(t)
 	base := basics(up.address)
-	p := prepare(t, base+"lists = []\n")
-	p.write("lists = []\n" + base)
-	p.start()
+	p := prepare(t, "lists = []\n"+base).start()
 	p.wantRcode("tracker.example", dns.RcodeSuccess)
 
 	p.write("lists = []\n" + base + "[blocking]\ndeny = [\"tracker.example\"]\n")
@@ -98,7 +94,7 @@ func TestReload(t *testing.T) {
 
 	p.write("lists = []\n" + base + "[blocking]\nresponse = \"perhaps\"\n")
 	p.signal(syscall.SIGHUP)
-	if line := p.wait("configuration refused"); !strings.Contains(line.Problem, ":10: blocking.response") {
+	if line := p.wait("configuration refused"); !strings.Contains(line.Problem, ":11: blocking.response") {
 		t.Errorf("the problem is %q", line.Problem)
 	}
 	p.wait("the previous configuration runs on")
@@ -144,21 +140,21 @@ func TestPauseResumeExplain(t *testing.T) {
 	up := newInternet(t)
 	p := prepare(t, basics(up.address)+starterList).start()
 	web := strings.TrimPrefix(p.web, "http://")
-	p.wantRcode("connect.facebook.net", dns.RcodeNameError)
+	p.wantRcode("pixel.facebook.com", dns.RcodeNameError)
 	if status, out := p.command("pause", "5m", "--web", web); status != 0 || !strings.Contains(out, "off until") {
 		t.Errorf("pause: %d %s", status, out)
 	}
-	p.wantRcode("connect.facebook.net", dns.RcodeSuccess)
+	p.wantRcode("pixel.facebook.com", dns.RcodeSuccess)
 	if status, out := p.command("resume", "--web", web); status != 0 || !strings.Contains(out, "blocking is on") {
 		t.Errorf("resume: %d %s", status, out)
 	}
-	p.wantRcode("connect.facebook.net", dns.RcodeNameError)
+	p.wantRcode("pixel.facebook.com", dns.RcodeNameError)
 	if status, out := p.command("pause", "--group", "kids", "--web", web); status != 1 || !strings.Contains(out, "kids") {
 		t.Errorf("pause of an unknown group: %d %s", status, out)
 	}
 
-	_, body := p.get("/api/v1/explain?name=connect.facebook.net")
-	status, out := p.command("explain", "--json", "connect.facebook.net")
+	_, body := p.get("/api/v1/explain?name=pixel.facebook.com")
+	status, out := p.command("explain", "--json", "pixel.facebook.com")
 	if status != 0 {
 		t.Fatalf("explain: %d %s", status, out)
 	}
@@ -322,7 +318,7 @@ func TestSocketActivation(t *testing.T) {
 	p.cmd.Args = append([]string{"sh", "-c", `LISTEN_PID=$$ exec "$0" "$@"`}, args...)
 	p.cmd.Env = append(p.cmd.Env, "LISTEN_FDS=3", "LISTEN_FDNAMES=dns:unknown:web")
 	p.start()
-	p.wantRcode("connect.facebook.net", dns.RcodeNameError)
+	p.wantRcode("pixel.facebook.com", dns.RcodeNameError)
 	if status, _ := p.get("/healthz"); status != http.StatusOK {
 		t.Errorf("/healthz: %d", status)
 	}

@@ -146,7 +146,7 @@ func (k *checker) lists() {
 		switch {
 		case l.Name == "":
 			k.report(key, errors.New("the list needs a name"))
-		case l.Name == ownList || l.Name == resolver.CanaryList:
+		case l.Name == lists.OwnList || l.Name == resolver.CanaryList:
 			k.report(key+".name", fmt.Errorf("%q is taken: it stands for deadpixel's own rules in metrics", l.Name))
 		case seen[l.Name]:
 			k.report(key+".name", fmt.Errorf("there are two lists named %q; each needs its own", l.Name))

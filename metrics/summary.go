@@ -82,6 +82,17 @@ func (s *summary) company(t time.Time, name string) {
 	h.companies[name]++
 }
 
+// Forget erases the sums by minute and hour. The counters stay: Prometheus takes
+// counters that go back for a restart, and they tell nothing about a time.
+func (m *Metrics) Forget() {
+	for i := range m.summary.minutes {
+		m.summary.minutes[i].at.Store(0)
+	}
+	m.summary.mu.Lock()
+	defer m.summary.mu.Unlock()
+	clear(m.summary.hours[:])
+}
+
 // Summary sums up the last 24 hours; top bounds the companies.
 func (m *Metrics) Summary(now time.Time, top int) Summary {
 	s := Summary{Outcomes: map[string]uint64{}}

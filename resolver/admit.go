@@ -31,7 +31,7 @@ func (s *admit) Resolve(ctx context.Context, q *Query, a *Answer) error {
 		a.Begin(q, dns.RcodeNameError, Local)
 		a.Quiet = true
 		return nil
-	case !s.access.Allows(q.Client):
+	case q.Client.IsValid() && !s.access.Allows(q.Client): // an invalid one is deadpixel itself
 		a.Begin(q, dns.RcodeRefused, Refused)
 		a.EDE = EDE{Set: true, Code: dns.ExtendedErrorCodeProhibited, Text: "not in allow_from"}
 		return nil

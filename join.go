@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"deadpixel/lists"
+	"deadpixel/metrics"
+	"deadpixel/ui"
+)
+
+// topCompanies is how many companies the page is told of.
+const topCompanies = 20
+
+// join gives metrics and page their view of what runs; neither knows the other.
+func (s *server) join() {
+	s.metrics.SetState(func() metrics.State {
+		g := s.current.Load()
+		paused, _ := s.pause.Paused(time.Now())
+		state := metrics.State{Blocking: map[string]bool{defaultGroup: !paused}}
+		for _, l := range g.store.Status() {
+			state.Lists = append(state.Lists, metrics.ListState{Name: l.Name, Entries: l.Entries, Updated: l.Updated})
+		}
+		for _, u := range g.pools.list() {
+			healthy, _ := u.Health()
+			state.Upstreams = append(state.Upstreams, metrics.UpstreamState{Name: u.String(), Healthy: healthy})
+		}
+		if g.cache != nil {
+			state.Cache = metrics.CacheState{Entries: g.cache.Entries(), Bytes: g.cache.Bytes(), Evictions: g.cache.Evictions()}
+		}
+		return state
+	})
+}
+
+// page makes the page for a configuration.
+func (s *server) page(c *Config) (http.Handler, error) {
+	zone := time.Local
+	if c.TimeZone != "" {
+		var err error
+		if zone, err = time.LoadLocation(c.TimeZone); err != nil {
+			return nil, fmt.Errorf("time_zone: %w", err)
+		}
+	}
+	p, err := ui.New(ui.Options{
+		Blocker: pauser{s}, Lists: pageLists{s}, Stats: s.stats, Upstreams: s.upstreams,
+		Explain: func(name, _, qtype string) (ui.Explanation, error) {
+			t, err := parseType(qtype)
+			if err != nil {
+				return ui.Explanation{}, err
+			}
+			return s.current.Load().explain(name, t)
+		},
+		Kept: s.kept, Forget: s.metrics.Forget, Ready: s.ready, Alive: s.ask, Metrics: s.metrics.Handler(),
+		Allow:   func(ip netip.Addr) bool { return s.current.Load().visitors.Allows(ip) },
+		Version: version, Started: s.started, Zone: zone, PasswordHash: c.Web.PasswordHash, Hosts: c.Web.Hosts, Log: s.log,
+	})
+	return p, err
+}
+
+// pauser is the ui.Blocker.
+type pauser struct{ s *server }
+
+func (p pauser) Blocking() (bool, time.Time) {
+	paused, until := p.s.pause.Paused(time.Now())
+	return !paused, until
+}
+
+func (p pauser) Pause(group string, d time.Duration) error {
+	if err := knownGroup(group); err != nil {
+		return err
+	}
+	p.s.pause.For(d)
+	p.s.log.Info("blocking is paused", "for", d)
+	return nil
+}
+
+func (p pauser) Resume(group string) error {
+	if err := knownGroup(group); err != nil {
+		return err
+	}
+	p.s.pause.Resume()
+	p.s.log.Info("blocking is on again")
+	return nil
+}
+
+func knownGroup(group string) error {
+	if group != defaultGroup {
+		return fmt.Errorf("there is no group %q; all clients are in %q: %w", group, defaultGroup, ui.ErrNotFound)
+	}
+	return nil
+}
+
+// pageLists is the ui.Lists.
+type pageLists struct{ s *server }
+
+func (p pageLists) Lists() []ui.List {
+	all := []ui.List{}
+	for _, l := range p.s.current.Load().store.Status() {
+		one := ui.List{Name: l.Name, Kind: "deny", Source: l.Source, Format: l.Format.String(), Entries: l.Entries, Skipped: l.Skipped,
+			Updated: moment(l.Updated), Next: moment(l.Next), LastError: l.LastError}
+		if l.Kind == lists.Allow {
+			one.Kind = "allow"
+		}
+		for _, skip := range l.Skips {
+			one.Skips = append(one.Skips, skip.String())
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+func (p pageLists) Refresh(ctx context.Context, name string, force bool) error {
+	err := p.s.current.Load().store.Refresh(ctx, name, force)
+	if errors.Is(err, lists.ErrNoList) {
+		return fmt.Errorf("%w: %w", err, ui.ErrNotFound)
+	}
+	return err
+}
+
+// moment is t, or nil when it is zero.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func (s *server) stats() ui.Stats {
+	sum := s.metrics.Summary(time.Now(), topCompanies)
+	st := ui.Stats{Outcomes: sum.Outcomes, Queries: sum.Queries, Blocked: sum.Blocked}
+	for _, m := range sum.Minutes {
+		st.Minutes = append(st.Minutes, ui.Minute(m))
+	}
+	for _, c := range sum.Top {
+		st.Companies = append(st.Companies, ui.Company(c))
+	}
+	return st
+}
+
+func (s *server) upstreams() []ui.Upstream {
+	all := []ui.Upstream{}
+	for _, u := range s.current.Load().pools.list() {
+		healthy, latency := u.Health()
+		all = append(all, ui.Upstream{Server: u.String(), Healthy: healthy, LatencyMS: float64(latency.Microseconds()) / 1000})
+	}
+	return all
+}
+
+// ready says why the server is not ready: an upstream has to have answered. The
+// lists were loaded before anything was answered.
+func (s *server) ready() error {
+	var why []error
+	for _, u := range s.current.Load().pools.list() {
+		if ok, _ := u.Health(); ok {
+			return nil
+		}
+		why = append(why, fmt.Errorf("%s: %s", u, u.LastError()))
+	}
+	return fmt.Errorf("no upstream answers: %w", errors.Join(why...))
+}
+
+// kept says what is kept, as the privacy API tells it.
+func (s *server) kept() []ui.Kept {
+	g := s.current.Load()
+	stats := s.stats()
+	all := []ui.Kept{
+		{What: "counters of queries by outcome, transport, list, company and upstream; no client and no name", Why: "Prometheus and the page",
+			Where: "memory", Much: fmt.Sprintf("%d counters of outcomes and those of their parts", len(stats.Outcomes)), Until: "deadpixel stops"},
+		{What: "how many queries and blocked queries there were in each minute, and how often each company was blocked in each hour", Why: "the plot of the page",
+			Where: "memory", Much: fmt.Sprintf("%d minutes, %d companies, %d queries counted", len(stats.Minutes), len(stats.Companies), stats.Queries),
+			Until: "24 hours after, or deadpixel stops, or erased"},
+		{What: "copies of the lists, with what their servers said of their version", Why: "blocking works after a start without internet",
+			Where: s.dataDir(g.config), Much: fmt.Sprintf("%d lists, %d rules", len(g.config.Lists), g.rules()), Until: "replaced by newer ones; 30 days after a list is removed"},
+		{What: "a random key for the hashes of rules", Why: "nobody can write a list that slows the search down", Where: s.dataDir(g.config), Much: "16 bytes", Until: "deleted by hand"},
+	}
+	if g.cache != nil {
+		all = append(all, ui.Kept{What: "answers of upstreams to names that were asked, without who asked", Why: "the next answer is quick, and there is one while upstreams fail",
+			Where: "memory", Much: fmt.Sprintf("%d answers, %d bytes", g.cache.Entries(), g.cache.Bytes()),
+			Until: fmt.Sprintf("their time is over by %v, or deadpixel stops", g.config.Cache.Stale)})
+	}
+	if g.config.DNS.RateLimit > 0 {
+		all = append(all, ui.Kept{What: "how many queries an address has put in the present second", Why: "rate_limit", Where: "memory", Much: "one number for each address", Until: "a minute after its last query"})
+	}
+	return all
+}
