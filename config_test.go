@@ -72,9 +72,9 @@ func keysOf(t reflect.Type, prefix string) []string {
 
 func TestConfigMistakes(t *testing.T) {
 	cases := []struct{ name, text, want string }{
-		{"syntax", "[dns\n", "t.toml:1: no valid TOML"},
-		{"unknown key", "[dns]\nlissten = [\":53\"]", `t.toml:2: unknown key "dns.lissten"; the nearest is "listen"`},
-		{"unknown table", "\n[dnss]\nx = 1", `t.toml:2: unknown table`},
+		{"syntax", "[dns\n", "t.toml:2: no valid TOML"},
+		{"unknown key", "[dns]\nlissten = [\":53\"]", `t.toml:2: unknown key "dns.lissten": did you mean "listen"?`},
+		{"unknown table", "\n[dnss]\nx = 1", `t.toml:2: unknown key "dnss": did you mean "dns"?`},
 		{"wrong type", "[dns]\n\nrate_limit = \"a lot\"", "t.toml:3: dns.rate_limit"},
 		{"wrong element", "[dns]\nlisten = [53]", "t.toml:2: dns.listen"},
 		{"duration without unit", "[upstream]\ntimeout = 2", "t.toml:2: upstream.timeout"},
@@ -104,7 +104,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"bad match", "[[lists]]\nname = \"x\"\nsource = \"/a\"\nmatch = \"all\"", "t.toml:4: lists.match"},
 		{"refresh too often", "[[lists]]\nname = \"x\"\nsource = \"/a\"\nrefresh = \"1ms\"", "t.toml:4: lists.refresh"},
 		{"reserved name", "[[lists]]\nname = \"config\"\nsource = \"/a\"", `t.toml:2: lists.name: "config" is taken`},
-		{"bad local", "[local]\n\"nas.home.arpa\" = [\"192.168.1.256\"]", "t.toml:"},
+		{"bad local", "[local]\n\"nas.home.arpa\" = [\"192.168.1.256\"]", "t.toml:2: local"},
 		{"bad zone", "time_zone = \"Moon/Base\"", "t.toml:1: time_zone"},
 		{"bad level", "[log]\nlevel = \"loud\"", "t.toml:2: log.level"},
 		{"bad hash", "[web]\npassword_hash = \"secret\"", "t.toml:2: web.password_hash"},

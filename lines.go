@@ -58,9 +58,20 @@ func (l lines) put(key string, line int) {
 	}
 }
 
-// of is the line of key, or of the nearest table around it; 0 when the file does
-// not have it.
+// of is the line of key, of the first key in it, or of the nearest table around
+// it; 0 when the file does not have it.
 func (l lines) of(key string) int {
+	if l[key] == 0 {
+		first := 0
+		for inner, line := range l {
+			if strings.HasPrefix(inner, key+".") && (first == 0 || line < first) {
+				first = line
+			}
+		}
+		if first > 0 {
+			return first
+		}
+	}
 	for key != "" {
 		if line, ok := l[key]; ok {
 			return line

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,8 +58,14 @@ func (c *Config) validate() error {
 	k.upstreams()
 	k.blocking()
 	k.lists()
-	_, err = resolver.NewLocal(c.Local, c.routes())
-	k.report("local", err)
+	for _, name := range slices.Sorted(maps.Keys(c.Local)) {
+		_, err := resolver.NewLocal(map[string][]string{name: c.Local[name]}, nil)
+		k.report("local."+name, err)
+	}
+	for _, suffix := range slices.Sorted(maps.Keys(c.Upstream.Routes)) {
+		_, err := resolver.NewLocal(nil, map[string]bool{suffix: true})
+		k.report("upstream.routes."+suffix, err)
+	}
 	k.cache()
 	if c.Web.Listen != "" {
 		k.addresses("web.listen", []string{c.Web.Listen})

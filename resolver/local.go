@@ -88,7 +88,8 @@ func (l *LocalNames) add(written string, values []string) error {
 			}
 			continue
 		}
-		if n.alias, err = lists.Normalize(v); err != nil || n.alias == "" {
+		// A name that ends in digits is an address with a mistake in it.
+		if n.alias, err = lists.Normalize(v); err != nil || strings.Trim(lastLabel(n.alias), "0123456789") == "" {
 			return fmt.Errorf("%q is neither an address nor a name", v)
 		}
 	}
