@@ -63,12 +63,13 @@ func (s *caching) Resolve(ctx context.Context, q *Query, a *Answer) error {
 	return nil
 }
 
-// store keeps an answer from below.
+// store keeps an answer from below, and gives it the TTLs that it is kept with.
 func (s *caching) store(key []byte, a *Answer, now time.Time) {
 	if a.Outcome != Forwarded && a.Outcome != Failed {
 		return
 	}
 	if e := newEntry(key, a, s.CachePolicy, now); e != nil {
+		copy(a.Wire, e.wire)
 		s.put(e)
 	}
 }

@@ -49,15 +49,15 @@ func newPlot(minutes []Minute, zone *time.Location) plot {
 	}
 	var sums []sum
 	most := uint64(0)
-	for start := 0; start < len(minutes); start += plotColumn {
-		part := minutes[start:min(start+plotColumn, len(minutes))]
-		s := sum{from: part[0].Time}
-		for _, m := range part {
-			s.queries += m.Queries
-			s.blocked += m.Blocked
+	for _, m := range minutes {
+		from := m.Time.Add(-time.Duration(m.Time.In(zone).Minute()%plotColumn) * time.Minute)
+		if len(sums) == 0 || !sums[len(sums)-1].from.Equal(from) {
+			sums = append(sums, sum{from: from})
 		}
+		s := &sums[len(sums)-1]
+		s.queries += m.Queries
+		s.blocked += m.Blocked
 		most = max(most, s.queries)
-		sums = append(sums, s)
 	}
 	if len(sums) == 0 {
 		return p

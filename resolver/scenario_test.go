@@ -1,0 +1,503 @@
+package resolver
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"deadpixel/lists"
+)
+
+// TestScenarios plays the stories in testdata, each on a clock of its own. The
+// language, a command a line:
+//
+//	set KEY VALUE               before the first query: response, ttl, stale, stale_after, timeout, max_ttl, min_ttl, strategy, rate, allow_from, canaries
+//	block RULE, allow RULE      rules, in adblock syntax; own RULE denies by [blocking] deny
+//	local NAME VALUE...         an entry of [local]
+//	route SUFFIX UPSTREAM...    an entry of [upstream.routes]
+//	upstream NAME RECORD        what a server has; "soa TTL" is its negative answer
+//	fail NAME timeout|error|servfail|refused|no   from now on; no ends it
+//	delay NAME DURATION
+//	query NAME TYPE [WORD...]   words: do cd ad tcp noedns, from=ADDRESS, class=, size=
+//	answer RCODE [WORD...]      words: an address or a name in the answer section, ttl=, soa=OWNER, ede=, outcome=, ad, tc, none; or "silence"
+//	asked NAME N                how often a server was asked since the last asked
+//	pass DURATION, pause [DURATION], resume
+//
+// Every answer and every question to a server has to be looked at.
+func TestScenarios(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.scn")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenario: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".scn"), func(t *testing.T) {
+			f, err := os.Open(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			var commands []string
+			for s := bufio.NewScanner(f); s.Scan(); {
+				commands = append(commands, s.Text())
+			}
+			synctest.Test(t, func(t *testing.T) {
+				s := newStory(t)
+				for i, c := range commands {
+					if words := strings.Fields(c); len(words) > 0 && words[0][0] != '#' {
+						s.at = fmt.Sprintf("%s:%d: %s", file, i+1, c)
+						s.play(words[0], words[1:])
+					}
+				}
+				s.end()
+			})
+		})
+	}
+}
+
+// world is a server of a story.
+type world struct {
+	name string
+
+	mu      sync.Mutex
+	records []dns.RR
+	soaTTL  uint32
+	failing string
+	delay   time.Duration
+	asked   int
+}
+
+func (w *world) String() string { return w.name }
+
+func (w *world) Health() (bool, time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failing == "" || w.failing == "servfail", 10 * time.Millisecond
+}
+
+func (w *world) Exchange(ctx context.Context, query []byte) ([]byte, error) {
+	w.mu.Lock()
+	w.asked++
+	failing, delay := w.failing, w.delay
+	w.mu.Unlock()
+	if failing == "timeout" {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	select {
+	case <-time.After(delay):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	q := new(dns.Msg)
+	if err := q.Unpack(query); err != nil {
+		return nil, err
+	}
+	r := new(dns.Msg).SetReply(q)
+	r.RecursionAvailable = true
+	r.AuthenticatedData = true
+	r.SetEdns0(1232, false)
+	switch failing {
+	case "error":
+		return nil, errors.New("connection refused")
+	case "servfail":
+		r.Rcode = dns.RcodeServerFailure
+		return r.Pack()
+	case "refused":
+		r.Rcode = dns.RcodeRefused
+		return r.Pack()
+	}
+	w.answer(q.Question[0], r)
+	return r.Pack()
+}
+
+// answer fills in records, following CNAMEs.
+func (w *world) answer(question dns.Question, r *dns.Msg) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	name, exists := strings.ToLower(question.Name), false
+	for _, rr := range w.records {
+		if rr.Header().Name != name {
+			continue
+		}
+		exists = true
+		if rr.Header().Rrtype == question.Qtype || rr.Header().Rrtype == dns.TypeCNAME {
+			r.Answer = append(r.Answer, rr)
+		}
+		if c, ok := rr.(*dns.CNAME); ok {
+			name, exists = c.Target, false
+		}
+	}
+	if !exists {
+		r.Rcode = dns.RcodeNameError
+	}
+	if w.soaTTL > 0 && (len(r.Answer) == 0 || !exists) {
+		soa, _ := dns.NewRR(fmt.Sprintf("example.org. %d IN SOA ns.example.org. hostmaster.example.org. 1 3600 600 86400 %d", w.soaTTL, w.soaTTL))
+		r.Ns = append(r.Ns, soa)
+	}
+}
+
+// story is a scenario being played.
+type story struct {
+	t  *testing.T
+	at string
+
+	options  Options
+	forward  ForwardOptions
+	local    map[string][]string
+	routes   map[string]bool
+	allow    []string
+	own, set *lists.Builder
+	worlds   map[string]*world
+	resolver *Resolver
+	pause    Pause
+
+	pending *Query
+	answer  Answer
+	err     error
+}
+
+func newStory(t *testing.T) *story {
+	s := &story{t: t, local: map[string][]string{}, routes: map[string]bool{}, allow: []string{"local"}, worlds: map[string]*world{},
+		own: lists.NewBuilder(lists.OwnList, lists.Deny, lists.Seed{}), set: lists.NewBuilder("trackers", lists.Deny, lists.Seed{})}
+	s.options.Blocking = Blocking{Pause: &s.pause, TTL: 10 * time.Second, Canaries: true}
+	s.options.Policy = CachePolicy{MaxTTL: 24 * time.Hour, Stale: 24 * time.Hour, StaleAfter: 400 * time.Millisecond, Prefetch: true}
+	s.forward = ForwardOptions{Strategy: InOrder, Timeout: 2 * time.Second, Routes: map[string][]Upstream{}}
+	return s
+}
+
+func (s *story) fatal(format string, args ...any) {
+	s.t.Helper()
+	s.t.Fatalf("%s\n%s", s.at, fmt.Sprintf(format, args...))
+}
+
+func (s *story) duration(text string) time.Duration {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		s.fatal("%v", err)
+	}
+	return d
+}
+
+func (s *story) world(name string) *world {
+	w := s.worlds[name]
+	if w == nil {
+		w = &world{name: name}
+		s.worlds[name] = w
+	}
+	return w
+}
+
+func (s *story) play(command string, args []string) {
+	rest := strings.Join(args, " ")
+	if s.pending != nil && command != "answer" {
+		s.fatal("the answer before was not looked at")
+	}
+	switch command {
+	case "set":
+		s.configure(args[0], args[1])
+	case "block", "allow":
+		text := rest
+		if command == "allow" {
+			text = "@@" + rest
+		}
+		s.rule(s.set, text)
+	case "own":
+		s.rule(s.own, rest)
+	case "local":
+		s.local[args[0]] = args[1:]
+	case "route":
+		s.routes[args[0]] = len(args) > 1
+		for _, name := range args[1:] {
+			s.forward.Routes[args[0]] = append(s.forward.Routes[args[0]], s.world(name))
+		}
+	case "upstream":
+		s.upstream(s.world(args[0]), args[1:])
+	case "fail", "delay":
+		w := s.world(args[0])
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if command == "delay" {
+			w.delay = s.duration(args[1])
+		} else if w.failing = args[1]; args[1] == "no" {
+			w.failing = ""
+		}
+	case "query":
+		s.query(args)
+	case "answer":
+		s.check(args)
+	case "asked":
+		s.asked(args[0], args[1])
+	case "pass":
+		time.Sleep(s.duration(args[0]))
+		synctest.Wait()
+	case "pause":
+		d := time.Duration(0)
+		if len(args) > 0 {
+			d = s.duration(args[0])
+		}
+		s.pause.For(d)
+	case "resume":
+		s.pause.Resume()
+	default:
+		s.fatal("no such command")
+	}
+}
+
+func (s *story) rule(b *lists.Builder, text string) {
+	rules, err := lists.ParseRule(text, lists.Deny)
+	if err != nil {
+		s.fatal("%v", err)
+	}
+	for _, r := range rules {
+		r.Line = 1
+		b.Add(r)
+	}
+}
+
+func (s *story) configure(key, value string) {
+	var err error
+	switch p := &s.options.Policy; key {
+	case "response":
+		s.options.Blocking.Response, err = ParseResponse(value)
+	case "ttl":
+		s.options.Blocking.TTL = s.duration(value)
+	case "canaries":
+		s.options.Blocking.Canaries = value == "true"
+	case "stale":
+		p.Stale = s.duration(value)
+	case "stale_after":
+		p.StaleAfter = s.duration(value)
+	case "max_ttl":
+		p.MaxTTL = s.duration(value)
+	case "min_ttl":
+		p.MinTTL = s.duration(value)
+	case "timeout":
+		s.forward.Timeout = s.duration(value)
+	case "strategy":
+		s.forward.Strategy, err = ParseStrategy(value)
+	case "rate":
+		s.options.RateLimit, err = strconv.Atoi(value)
+	case "allow_from":
+		s.allow = []string{value}
+	default:
+		err = errors.New("no such key")
+	}
+	if err != nil {
+		s.fatal("%v", err)
+	}
+}
+
+func (s *story) upstream(w *world, words []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(words) > 0 && words[0] == "soa" {
+		ttl, err := strconv.Atoi(words[1])
+		if err != nil {
+			s.fatal("%v", err)
+		}
+		w.soaTTL = uint32(ttl)
+	} else if len(words) > 0 {
+		rr, err := dns.NewRR(strings.Join(words, " "))
+		if err != nil {
+			s.fatal("%v", err)
+		}
+		w.records = append(w.records, rr)
+	}
+	if !slices.Contains(s.forward.Servers, Upstream(w)) && len(s.forward.Routes) == 0 {
+		s.forward.Servers = append(s.forward.Servers, w)
+	}
+}
+
+// begin builds the resolver at the first query.
+func (s *story) begin() {
+	log := slog.New(slog.DiscardHandler)
+	o := s.options
+	var err error
+	if o.Access, err = NewAccess(s.allow, log); err != nil {
+		s.fatal("%v", err)
+	}
+	if o.Local, err = NewLocal(s.local, s.routes); err != nil {
+		s.fatal("%v", err)
+	}
+	o.Blocking.Matcher = lists.NewSet(lists.Seed{}, s.own.Build(), s.set.Build())
+	o.Forward = NewForward(s.forward)
+	o.Policy.Healthy = o.Forward.Healthy
+	o.Cache, o.Flight, o.Log = NewCache(1<<20), NewFlight(s.forward.Timeout), log
+	o.Probe = "secret.deadpixel.invalid"
+	s.resolver = New(o)
+}
+
+func (s *story) query(args []string) {
+	if s.resolver == nil {
+		s.begin()
+	}
+	m := new(dns.Msg).SetQuestion(dns.Fqdn(args[0]), dns.StringToType[args[1]])
+	q := &Query{Client: netip.MustParseAddr("192.168.1.2"), Transport: UDP, Start: time.Now()}
+	edns, do, size := true, false, uint16(1232)
+	for _, word := range args[2:] {
+		key, value, _ := strings.Cut(word, "=")
+		switch key {
+		case "do":
+			do = true
+		case "cd":
+			m.CheckingDisabled = true
+		case "ad":
+			m.AuthenticatedData = true
+		case "tcp":
+			q.Transport = TCP
+		case "noedns":
+			edns = false
+		case "from":
+			q.Client = netip.MustParseAddr(value)
+		case "class":
+			m.Question[0].Qclass = dns.StringToClass[value]
+		case "opcode":
+			m.Opcode = dns.StringToOpcode[value]
+		case "size":
+			n, _ := strconv.Atoi(value)
+			size = uint16(n)
+		default:
+			s.fatal("no such word %q", word)
+		}
+	}
+	if edns {
+		m.SetEdns0(size, do)
+	}
+	packet, err := m.Pack()
+	if err != nil {
+		s.fatal("%v", err)
+	}
+	q.Parse(packet)
+	// As a transport does: first without waiting, then in a goroutine that may.
+	s.answer = Answer{}
+	if s.err = s.resolver.Resolve(s.t.Context(), q, &s.answer); errors.Is(s.err, ErrWait) {
+		q = q.Clone()
+		s.answer = Answer{}
+		s.err = s.resolver.Resolve(s.t.Context(), q, &s.answer)
+	}
+	s.pending = q
+}
+
+func (s *story) check(args []string) {
+	q := s.pending
+	if q == nil {
+		s.fatal("there is no query")
+	}
+	s.pending = nil
+	if args[0] == "silence" {
+		if !errors.Is(s.err, ErrDrop) {
+			s.fatal("got %v", s.err)
+		}
+		return
+	}
+	if s.err != nil {
+		s.fatal("got %v", s.err)
+	}
+	m := new(dns.Msg)
+	if err := m.Unpack(s.answer.Wire); err != nil {
+		s.fatal("%v", err)
+	}
+	want, got := append([]string(nil), args[1:]...), facts(m, &s.answer, want(args[1:]))
+	slices.Sort(want)
+	slices.Sort(got)
+	if rcode := dns.RcodeToString[m.Rcode]; rcode != args[0] || !slices.Equal(want, got) {
+		s.fatal("got %s %s\n%v", rcode, strings.Join(got, " "), m)
+	}
+	if m.Id != q.ID || !m.Response || len(m.Question) > 0 && strings.ToLower(m.Question[0].Name) == m.Question[0].Name && string(q.Question) == "" {
+		s.fatal("id or question differ: %v", m)
+	}
+}
+
+// want is which facts the command names.
+func want(words []string) map[string]bool {
+	keys := map[string]bool{}
+	for _, w := range words {
+		key, _, _ := strings.Cut(w, "=")
+		keys[key] = true
+	}
+	return keys
+}
+
+// facts are what an answer says: its records and bits always, its TTL, outcome
+// and SOA when they are asked for.
+func facts(m *dns.Msg, a *Answer, asked map[string]bool) []string {
+	var all []string
+	for _, rr := range m.Answer {
+		switch rr := rr.(type) {
+		case *dns.A:
+			all = append(all, rr.A.String())
+		case *dns.AAAA:
+			all = append(all, rr.AAAA.String())
+		case *dns.CNAME:
+			all = append(all, rr.Target)
+		case *dns.PTR:
+			all = append(all, rr.Ptr)
+		default:
+			all = append(all, dns.TypeToString[rr.Header().Rrtype])
+		}
+	}
+	if asked["ttl"] {
+		for _, rr := range slices.Concat(m.Answer, m.Ns)[:1] {
+			all = append(all, fmt.Sprintf("ttl=%d", rr.Header().Ttl))
+		}
+	}
+	if asked["soa"] {
+		for _, rr := range m.Ns {
+			all = append(all, "soa="+rr.Header().Name)
+		}
+	}
+	if opt := m.IsEdns0(); opt != nil {
+		for _, o := range opt.Option {
+			if e, ok := o.(*dns.EDNS0_EDE); ok {
+				all = append(all, fmt.Sprintf("ede=%d", e.InfoCode))
+			}
+		}
+	}
+	if asked["outcome"] {
+		all = append(all, "outcome="+a.Outcome.String())
+	}
+	for word, set := range map[string]bool{"ad": m.AuthenticatedData, "tc": m.Truncated, "aa": m.Authoritative, "cd": m.CheckingDisabled && asked["cd"]} {
+		if set {
+			all = append(all, word)
+		}
+	}
+	return all
+}
+
+func (s *story) asked(name, times string) {
+	synctest.Wait()
+	w := s.world(name)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if got := strconv.Itoa(w.asked); got != times {
+		s.fatal("it was asked %s times", got)
+	}
+	w.asked = 0
+}
+
+func (s *story) end() {
+	if s.pending != nil {
+		s.fatal("the last answer was not looked at")
+	}
+	time.Sleep(time.Minute) // what was left waiting ends
+	synctest.Wait()
+	for name, w := range s.worlds {
+		if w.asked > 0 {
+			s.fatal("nobody looked how often %s was asked: %d", name, w.asked)
+		}
+	}
+}
