@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -243,8 +244,10 @@ func exchange(ctx context.Context, u Upstream, q *Query, edns bool) ([]byte, EDE
 	if rcode := int(opt.extRcode)<<4 | int(wire[3]&0xf); rcode != dns.RcodeSuccess && rcode != dns.RcodeNameError {
 		return nil, EDE{}, &errFailure{rcode, opt.ede, opt.present}
 	}
-	if len(wire) < HeaderSize+len(q.Question) || binary.BigEndian.Uint16(wire[4:]) != 1 {
-		return nil, EDE{}, fmt.Errorf("%s: a reply without the question", u)
+	// Upstreams look at this as well; but the reply will be cached under the
+	// question, and its names may refer to it.
+	if end := HeaderSize + len(q.Question); len(wire) < end || binary.BigEndian.Uint16(wire[4:]) != 1 || !bytes.EqualFold(wire[HeaderSize:end], q.Question) {
+		return nil, EDE{}, fmt.Errorf("%s: a reply to another question", u)
 	}
 	return wire, opt.ede, nil
 }

@@ -27,23 +27,23 @@ func fuzzResolver(tb testing.TB, reply func(query []byte) []byte) *Resolver {
 	}
 	b := lists.NewBuilder("trackers", lists.Deny, lists.Seed{})
 	b.Add(lists.Rule{Shape: lists.Subtree, Name: "tracker.example"})
-	forward := NewForward(ForwardOptions{Servers: []Upstream{echo(reply)}, Timeout: time.Second})
+	forward := NewForward(ForwardOptions{Servers: []Upstream{&echo{reply}}, Timeout: time.Second})
 	return New(Options{Access: access, Local: local, Cache: NewCache(1 << 20), Policy: CachePolicy{MaxTTL: time.Hour, Stale: time.Hour},
 		Blocking: Blocking{Matcher: lists.NewSet(lists.Seed{}, nil, b.Build()), Pause: new(Pause), Canaries: true},
 		Flight:   NewFlight(time.Second), Forward: forward, Log: log})
 }
 
 // echo is an Upstream that makes its reply of the query.
-type echo func(query []byte) []byte
+type echo struct{ reply func(query []byte) []byte }
 
-func (e echo) Exchange(_ context.Context, query []byte) ([]byte, error) {
-	if r := e(query); r != nil {
+func (e *echo) Exchange(_ context.Context, query []byte) ([]byte, error) {
+	if r := e.reply(query); r != nil {
 		return r, nil
 	}
 	return nil, errors.New("nothing")
 }
-func (e echo) Health() (bool, time.Duration) { return true, time.Millisecond }
-func (e echo) String() string                { return "udp://192.0.2.53" }
+func (e *echo) Health() (bool, time.Duration) { return true, time.Millisecond }
+func (e *echo) String() string                { return "udp://192.0.2.53" }
 
 // ask plays a transport that can wait.
 func ask(r *Resolver, packet []byte, transport Transport) (*Query, *Answer, error) {
