@@ -13,9 +13,8 @@ func (p *parser) adblock(line string) {
 	if line == "" || line[0] == '!' || isHeader(line) || isHashComment(line) {
 		return
 	}
-	line = strings.TrimSpace(cutComment(line, '#'))
-	if line == "" {
-		return
+	if line[0] != '#' {
+		line = strings.TrimSpace(cutComment(line, '#'))
 	}
 	if isCosmetic(line) {
 		p.reject("%s: a cosmetic rule, for browsers", excerpt(line))

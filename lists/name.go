@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -90,6 +91,9 @@ func Normalize(name string) (string, error) {
 	}
 	name = strings.TrimSuffix(name, ".")
 	if !ascii {
+		if !utf8.ValidString(name) {
+			return "", fmt.Errorf("%w: %q", ErrCharacter, name)
+		}
 		a, err := lookup.ToASCII(name)
 		if err != nil {
 			return "", fmt.Errorf("no valid internationalised name: %w", err)
