@@ -1,0 +1,315 @@
+package lists
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// shop is a Source whose goods a test puts on the shelf.
+type shop struct {
+	mu    sync.Mutex
+	text  string
+	etag  string
+	err   error
+	cut   bool // the body breaks off
+	asked int
+	sent  []Validators
+}
+
+func (s *shop) put(text, etag string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.text, s.etag, s.err = text, etag, err
+}
+
+func (s *shop) Fetch(_ context.Context, v Validators) (Fetched, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked++
+	s.sent = append(s.sent, v)
+	if s.err != nil {
+		return Fetched{}, s.err
+	}
+	if s.etag != "" && v.ETag == s.etag {
+		return Fetched{Validators: v, NotModified: true}, nil
+	}
+	var body io.Reader = strings.NewReader(s.text)
+	if s.cut {
+		body = io.MultiReader(body, broken{})
+	}
+	return Fetched{Body: io.NopCloser(body), Validators: Validators{ETag: s.etag}}, nil
+}
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// names is a list of n names.
+func names(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "host%d.example\n", i)
+	}
+	return b.String()
+}
+
+func openTestStore(t *testing.T, dir string, sources map[string]*shop) *Store {
+	t.Helper()
+	o := Options{Dir: dir, Deny: []OwnRule{{"mine.example", 7}}, Allow: []OwnRule{{"good.example", 9}}, OwnSource: "config.toml"}
+	for _, name := range []string{"a", "b"} {
+		if s := sources[name]; s != nil {
+			o.Lists = append(o.Lists, Config{Name: name, Kind: Deny, Source: "https://lists.example/" + name, Fetcher: s, Remote: true, Refresh: time.Hour})
+		}
+	}
+	store, err := NewStore(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+func (s *Store) wants(t *testing.T, name string, want Action) {
+	t.Helper()
+	if got := s.Match([]byte(name), 1).Action; got != want {
+		t.Errorf("%s is %v, want %v", name, got, want)
+	}
+}
+
+// Whatever a source does, the last good copy stays, also over a restart, and no
+// other list is touched.
+func TestLastGoodCopyStays(t *testing.T) {
+	dir := t.TempDir()
+	a, b := &shop{text: names(100), etag: "1"}, &shop{text: "other.example\n"}
+	s := openTestStore(t, dir, map[string]*shop{"a": a, "b": b})
+	s.wants(t, "host1.example", None)
+	if err := s.Refresh(t.Context(), "", false); err != nil {
+		t.Fatal(err)
+	}
+	s.wants(t, "host1.example", Deny)
+	bad := map[string]func(){
+		"an error":   func() { a.put("", "2", errors.New("the server says 404 Not Found")) },
+		"a web page": func() { a.put("<!doctype html><p>moved", "2", nil) },
+		"nothing":    func() { a.put("", "2", nil) },
+		"no rule":    func() { a.put("# soon\n", "2", nil) },
+		"half":       func() { a.put(names(70), "2", nil); a.cut = true },
+		"rubbish":    func() { a.put("\x00\x01\x02\x03\x04\x05", "2", nil) },
+		"shrunk":     func() { a.put(names(10), "2", nil) },
+	}
+	for name, spoil := range bad {
+		a.cut = false
+		spoil()
+		if err := s.Refresh(t.Context(), "a", false); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+		s.wants(t, "host99.example", Deny)
+		s.wants(t, "other.example", Deny)
+		if st := s.Status()[0]; st.Entries != 100 || st.LastError == "" {
+			t.Errorf("%s: status %+v", name, st)
+		}
+		if st := s.Status()[1]; st.LastError != "" {
+			t.Errorf("%s: the other list has %q", name, st.LastError)
+		}
+	}
+	a.put("", "", errors.New("no internet"))
+	again := openTestStore(t, dir, map[string]*shop{"a": a, "b": b})
+	again.wants(t, "host99.example", Deny)
+	again.wants(t, "other.example", Deny)
+	if st := again.Status()[0]; st.Entries != 100 || st.Updated.IsZero() || st.Format != Domains {
+		t.Errorf("status after a restart: %+v", st)
+	}
+}
+
+func TestConditionalRequests(t *testing.T) {
+	dir := t.TempDir()
+	a := &shop{text: names(5), etag: `"v1"`}
+	s := openTestStore(t, dir, map[string]*shop{"a": a})
+	for range 2 {
+		if err := s.Refresh(t.Context(), "a", false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = openTestStore(t, dir, map[string]*shop{"a": a})
+	if err := s.Refresh(t.Context(), "a", false); err != nil {
+		t.Fatal(err)
+	}
+	want := []Validators{{}, {ETag: `"v1"`}, {ETag: `"v1"`}}
+	if fmt.Sprint(a.sent) != fmt.Sprint(want) {
+		t.Errorf("validators %v, want %v", a.sent, want)
+	}
+	s.wants(t, "host4.example", Deny)
+}
+
+// A list that lost more than half is believed when it comes three times alike,
+// or by force.
+func TestShrunkenList(t *testing.T) {
+	dir := t.TempDir()
+	a := &shop{text: names(100)}
+	s := openTestStore(t, dir, map[string]*shop{"a": a})
+	refresh := func(force bool) error { return s.Refresh(t.Context(), "a", force) }
+	if err := refresh(false); err != nil {
+		t.Fatal(err)
+	}
+	a.put(names(49), "", nil)
+	if refresh(false) == nil || refresh(false) == nil {
+		t.Error("accepted before the third time")
+	}
+	a.put(names(48), "", nil) // other content: from the beginning
+	if refresh(false) == nil {
+		t.Error("accepted with other content")
+	}
+	s = openTestStore(t, dir, map[string]*shop{"a": a}) // the count outlives a restart
+	if refresh(false) == nil {
+		t.Error("accepted at the second time")
+	}
+	if err := refresh(false); err != nil {
+		t.Errorf("refused at the third time: %v", err)
+	}
+	s.wants(t, "host47.example", Deny)
+	s.wants(t, "host48.example", None)
+	a.put(names(3), "", nil)
+	if err := refresh(true); err != nil {
+		t.Errorf("refused by force: %v", err)
+	}
+	a.put(names(2), "", nil)
+	if err := refresh(false); err != nil {
+		t.Errorf("two of three is more than half: %v", err)
+	}
+}
+
+func TestExplainShowsTheLine(t *testing.T) {
+	a := &shop{text: "# head\n||tracker.example^ # why\n/^ads\\./\n"}
+	s := openTestStore(t, t.TempDir(), map[string]*shop{"a": a})
+	if err := s.Refresh(t.Context(), "", false); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]Explanation{
+		"x.tracker.example": {Deny, "a", "||tracker.example^ # why", "https://lists.example/a", 2},
+		"ads.example":       {Deny, "a", "/^ads\\./", "https://lists.example/a", 3},
+		"x.mine.example":    {Deny, OwnList, "mine.example", "config.toml", 7},
+		"good.example":      {Allow, OwnList, "good.example", "config.toml", 9},
+	} {
+		got, err := s.Explain(name, 1)
+		if err != nil || len(got) != 1 || got[0] != want {
+			t.Errorf("%s: %+v, %v, want %+v", name, got, err, want)
+		}
+	}
+}
+
+func TestWrongOwnRule(t *testing.T) {
+	_, err := NewStore(Options{Dir: t.TempDir(), Deny: []OwnRule{{"/(/", 3}}, OwnSource: "config.toml"})
+	if err == nil || !strings.HasPrefix(err.Error(), "config.toml:3: ") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A store without a disk works until the program ends.
+func TestWithoutDisk(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := openTestStore(t, filepath.Join(file, "dir"), map[string]*shop{"a": {text: names(3)}})
+	if err := s.Refresh(t.Context(), "", false); err != nil {
+		t.Fatal(err)
+	}
+	s.wants(t, "host1.example", Deny)
+}
+
+// However a file was damaged or is missing, the next start is clean: it has the
+// copy or fetches it again.
+func TestDamagedFiles(t *testing.T) {
+	spoil := map[string]func(path string) error{
+		"missing":   os.Remove,
+		"empty":     func(path string) error { return os.Truncate(path, 0) },
+		"half":      func(path string) error { info, _ := os.Stat(path); return os.Truncate(path, info.Size()/2) },
+		"directory": func(path string) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o700)) },
+	}
+	for how, damage := range spoil {
+		for _, which := range []string{"*.json", "*.raw", "*.list", "../seed"} {
+			t.Run(how+" "+which, func(t *testing.T) {
+				dir := t.TempDir()
+				a := &shop{text: names(50)}
+				s := openTestStore(t, dir, map[string]*shop{"a": a})
+				if err := s.Refresh(t.Context(), "", false); err != nil {
+					t.Fatal(err)
+				}
+				files, err := filepath.Glob(filepath.Join(dir, "lists", which))
+				if err != nil || len(files) != 1 {
+					t.Fatalf("%v, %v", files, err)
+				}
+				if err := damage(files[0]); err != nil {
+					t.Fatal(err)
+				}
+				s = openTestStore(t, dir, map[string]*shop{"a": a})
+				if which == "*.list" || which == "*.raw" && how != "directory" {
+					s.wants(t, "host7.example", Deny) // from the other one
+				}
+				if err := s.Refresh(t.Context(), "", true); err != nil {
+					t.Fatal(err)
+				}
+				s.wants(t, "host7.example", Deny)
+			})
+		}
+	}
+}
+
+// Retries begin within seconds, grow to the refresh interval, and end with success.
+func TestRunRetries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &shop{err: errors.New("no internet")}
+		s := openTestStore(t, "", map[string]*shop{"a": a})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			s.Run(ctx)
+			close(done)
+		}()
+		count := func() int {
+			synctest.Wait()
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			return a.asked
+		}
+		if n := count(); n != 1 {
+			t.Errorf("asked %d times at once", n)
+		}
+		time.Sleep(5 * time.Second)
+		if n := count(); n != 2 {
+			t.Errorf("asked %d times in 5 s", n)
+		}
+		time.Sleep(24 * time.Hour)
+		if n := count(); n < 30 || n > 50 {
+			t.Errorf("asked %d times in a day", n)
+		}
+		a.put(names(3), "", nil)
+		time.Sleep(time.Hour)
+		count()
+		s.wants(t, "host1.example", Deny)
+		before := count()
+		time.Sleep(30 * time.Minute)
+		if n := count(); n != before {
+			t.Errorf("asked again after %d times though all is well", n-before)
+		}
+		cancel()
+		<-done
+	})
+}
+
+func TestRefreshOfNothing(t *testing.T) {
+	s := openTestStore(t, t.TempDir(), nil)
+	if err := s.Refresh(t.Context(), "x", false); !errors.Is(err, ErrNoList) {
+		t.Errorf("got %v", err)
+	}
+}
