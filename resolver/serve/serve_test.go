@@ -1,0 +1,459 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"go.uber.org/goleak"
+
+	"deadpixel/resolver"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience bounds waiting for what must happen.
+const patience = 10 * time.Second
+
+// answers is a Handler that says NXDOMAIN, to names that begin with "slow" only
+// when it may wait and gate has been opened.
+type answers struct{ gate, entered chan struct{} }
+
+func (h answers) Resolve(_ context.Context, q *resolver.Query, a *resolver.Answer) error {
+	switch {
+	case q.Fault == resolver.Silent:
+		return resolver.ErrDrop
+	case q.Fault != resolver.Sound:
+		a.Begin(q, dns.RcodeFormatError, resolver.Refused)
+		return nil
+	case bytes.HasPrefix(q.Name, []byte("panic")):
+		panic("a stumble")
+	case bytes.HasPrefix(q.Name, []byte("slow")):
+		if !q.MayWait {
+			return resolver.ErrWait
+		}
+		h.entered <- struct{}{}
+		<-h.gate
+	}
+	a.Begin(q, dns.RcodeNameError, resolver.Blocked)
+	return nil
+}
+
+// running is a Server on ports of its own.
+type running struct {
+	*Server
+	addr netip.AddrPort
+	answers
+	stop func()
+}
+
+func run(t *testing.T, o Options, addrs ...string) *running {
+	t.Helper()
+	if len(addrs) == 0 {
+		addrs = []string{"127.0.0.1:0"}
+	}
+	sockets, err := Listen(addrs, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return runOn(t, o, sockets)
+}
+
+func runOn(t *testing.T, o Options, sockets *Sockets) *running {
+	t.Helper()
+	r := &running{answers: answers{make(chan struct{}), make(chan struct{}, 1000)}}
+	o.Log = slog.New(slog.DiscardHandler)
+	if o.Handler == nil {
+		o.Handler = r.answers
+	}
+	r.Server = New(o)
+	r.Use(sockets)
+	r.addr = r.Addrs()[0]
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		case <-time.After(patience):
+			t.Error("Run does not end")
+		}
+	})
+	t.Cleanup(r.stop)
+	return r
+}
+
+func (r *running) ask(t *testing.T, network, name string) *dns.Msg {
+	t.Helper()
+	c := dns.Client{Net: network, Timeout: patience}
+	m, _, err := c.Exchange(new(dns.Msg).SetQuestion(name, dns.TypeA), r.addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestBothTransports(t *testing.T) {
+	r := run(t, Options{}, "127.0.0.1:0", "[::1]:0")
+	for _, addr := range r.Addrs() {
+		r.addr = addr
+		for _, network := range []string{"udp", "tcp"} {
+			if m := r.ask(t, network, "x.example."); m.Rcode != dns.RcodeNameError {
+				t.Errorf("%s %v: %v", network, addr, m)
+			}
+		}
+	}
+	if err := r.Probe(t.Context(), "x.invalid"); err != nil {
+		t.Error(err)
+	}
+}
+
+// Replies leave from the address that was asked, also on a socket for all.
+func TestReplySource(t *testing.T) {
+	r := run(t, Options{}, ":0")
+	close(r.gate)
+	for _, addr := range r.Addrs() {
+		hosts := []string{"127.0.0.1", "127.0.0.2", "127.7.7.7"}
+		if addr.Addr().Is6() {
+			hosts = []string{"::1"}
+		}
+		for _, host := range hosts {
+			for _, name := range []string{"x.example.", "slow.example."} {
+				conn, err := net.Dial("udp", netip.AddrPortFrom(netip.MustParseAddr(host), addr.Port()).String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				conn.SetDeadline(time.Now().Add(patience))
+				q, _ := new(dns.Msg).SetQuestion(name, dns.TypeA).Pack()
+				conn.Write(q)
+				// A connected socket takes nothing from elsewhere.
+				if _, err := conn.Read(make([]byte, 512)); err != nil {
+					t.Errorf("%s asked for %s: %v", host, name, err)
+				}
+			}
+		}
+	}
+}
+
+// A socket for both families, as systemd hands it over, answers both from the
+// right address.
+func TestAdoptedDualStack(t *testing.T) {
+	conn, err := net.ListenPacket("udp", "[::]:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := conn.(*net.UDPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	sockets, err := Listen(nil, []*os.File{f}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := runOn(t, Options{}, sockets)
+	port := r.addr.Port()
+	for _, host := range []string{"127.0.0.1", "127.0.0.2", "::1"} {
+		r.addr = netip.AddrPortFrom(netip.MustParseAddr(host), port)
+		r.ask(t, "udp", "x.example.")
+	}
+}
+
+// Pipelined queries are answered out of order when one has to wait (RFC 7766, section 7).
+func TestPipelining(t *testing.T) {
+	r := run(t, Options{})
+	conn, err := net.Dial("tcp", r.addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(patience))
+	var sent []byte
+	for i, name := range []string{"slow.example.", "fast.example."} {
+		m := new(dns.Msg).SetQuestion(name, dns.TypeA)
+		m.Id = uint16(i + 1)
+		b, _ := m.Pack()
+		sent = append(binary.BigEndian.AppendUint16(sent, uint16(len(b))), b...)
+	}
+	for _, c := range sent { // in the smallest pieces
+		conn.Write([]byte{c})
+	}
+	for i, want := range []uint16{2, 1} {
+		reply := make([]byte, 2)
+		if _, err := io.ReadFull(conn, reply); err != nil {
+			t.Fatal(err)
+		}
+		reply = make([]byte, binary.BigEndian.Uint16(reply))
+		if _, err := io.ReadFull(conn, reply); err != nil {
+			t.Fatal(err)
+		}
+		if id := binary.BigEndian.Uint16(reply); id != want {
+			t.Errorf("answer %d is to %d", i, id)
+		}
+		if i == 0 {
+			close(r.gate)
+		}
+	}
+}
+
+func TestTCPLimits(t *testing.T) {
+	r := run(t, Options{MaxTCP: 2, TCPIdle: 200 * time.Millisecond})
+	open := func() net.Conn {
+		conn, err := net.Dial("tcp", r.addr.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		conn.SetDeadline(time.Now().Add(patience))
+		return conn
+	}
+	isClosed := func(conn net.Conn) error {
+		_, err := conn.Read(make([]byte, 1))
+		return err
+	}
+	first := open()
+	open()
+	open()
+	if err := isClosed(first); !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the oldest of three: %v", err)
+	}
+	idle := open()
+	if err := isClosed(idle); !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("an idle one: %v", err)
+	}
+	if m := r.ask(t, "tcp", "x.example."); m.Rcode != dns.RcodeNameError {
+		t.Errorf("%v", m)
+	}
+}
+
+func TestPanicIsServfail(t *testing.T) {
+	r := run(t, Options{})
+	for range 2 {
+		if m := r.ask(t, "udp", "panic.example."); m.Rcode != dns.RcodeServerFailure {
+			t.Errorf("%v", m)
+		}
+	}
+	r.ask(t, "udp", "x.example.")
+}
+
+// counter is an Observer.
+type counter struct {
+	mu     sync.Mutex
+	counts map[resolver.Outcome]int
+	told   chan resolver.Outcome
+}
+
+func (c *counter) Observe(e resolver.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.counts[e.Outcome]++
+	c.told <- e.Outcome
+}
+func (c *counter) ObserveExchange(resolver.Exchange) {}
+
+// Over the bound of queries that wait, the others go on.
+func TestTooManyWait(t *testing.T) {
+	seen := &counter{counts: map[resolver.Outcome]int{}, told: make(chan resolver.Outcome, 100)}
+	r := run(t, Options{MaxWaiting: 1, Observer: seen})
+	conn, err := net.Dial("udp", r.addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	q, _ := new(dns.Msg).SetQuestion("slow.example.", dns.TypeA).Pack()
+	for range 5 {
+		conn.Write(q)
+	}
+	r.ask(t, "udp", "x.example.")
+	for range 5 { // four that are dropped, and the other name
+		<-seen.told
+	}
+	close(r.gate)
+	r.stop()
+	if seen.counts[resolver.Dropped] != 4 || seen.counts[resolver.Blocked] != 2 {
+		t.Errorf("counted %v", seen.counts)
+	}
+}
+
+// 100,000 packets that were queries once: the server answers on, and leaks neither
+// goroutines (TestMain) nor descriptors.
+func TestMutatedPackets(t *testing.T) {
+	before := descriptors(t)
+	r := run(t, Options{})
+	close(r.gate)
+	random := rand.New(rand.NewPCG(7, 7))
+	conn, err := net.Dial("udp", r.addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := new(dns.Msg).SetQuestion("some.name.example.", dns.TypeHTTPS)
+	m.SetEdns0(1232, true)
+	good, _ := m.Pack()
+	for i := range 100_000 {
+		packet := bytes.Clone(good)
+		for range 1 + random.IntN(4) {
+			packet[random.IntN(len(packet))] = byte(random.Uint32())
+		}
+		conn.Write(packet[:random.IntN(len(packet)+1)])
+		if i%1000 == 0 {
+			r.ask(t, "udp", "x.example.")
+		}
+	}
+	conn.Close()
+	r.ask(t, "tcp", "x.example.")
+	r.stop()
+	if after := descriptors(t); after > before+2 {
+		t.Errorf("%d descriptors, %d before", after, before)
+	}
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	open, err := os.ReadDir("/proc/self/fd")
+	if errors.Is(err, os.ErrNotExist) {
+		return 0 // not on this system
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(open)
+}
+
+// No query is lost while handlers and sockets change.
+func TestSwapUnderLoad(t *testing.T) {
+	r := run(t, Options{})
+	first, err := Listen([]string{r.addr.String(), "127.0.0.2:0"}, nil, r.Server.sockets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := make(chan struct{})
+	var askers sync.WaitGroup
+	for range 4 {
+		askers.Go(func() {
+			c := dns.Client{Timeout: patience}
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if _, _, err := c.Exchange(new(dns.Msg).SetQuestion("x.example.", dns.TypeA), r.addr.String()); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	sockets := []*Sockets{first}
+	for i := range 20 {
+		r.Swap(r.answers)
+		next, err := Listen([]string{r.addr.String()}, nil, sockets[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		sockets = append(sockets, next)
+		r.Use(next)
+		r.ask(t, "udp", "x.example.")
+		r.ask(t, "tcp", "x.example.")
+	}
+	close(stop)
+	askers.Wait()
+	if n := len(r.Addrs()); n != 1 {
+		t.Errorf("%d addresses", n)
+	}
+}
+
+func TestListenErrors(t *testing.T) {
+	taken, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	var e *ListenError
+	_, err = Listen([]string{"127.0.0.1:0", taken.LocalAddr().String()}, nil, nil)
+	if !errors.As(err, &e) || !errors.Is(err, syscall.EADDRINUSE) || e.Addr != taken.LocalAddr().String() || e.Own {
+		t.Errorf("a taken port: %v", err)
+	}
+	own, err := Listen([]string{"127.0.0.1:0"}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.CloseExcept(nil)
+	_, err = Listen([]string{"0.0.0.0:" + port(own)}, nil, own)
+	if !errors.As(err, &e) || !e.Own {
+		t.Errorf("an address that overlaps: %v", err)
+	}
+	if _, err = Listen([]string{"192.0.2.200:0"}, nil, nil); !errors.Is(err, syscall.EADDRNOTAVAIL) {
+		t.Errorf("an address of another machine: %v", err)
+	}
+}
+
+func port(s *Sockets) string {
+	_, p, _ := net.SplitHostPort(s.Addrs()[0].String())
+	return p
+}
+
+// What waits when Run is ended is still answered.
+func TestDrain(t *testing.T) {
+	r := run(t, Options{})
+	conn, err := net.Dial("udp", r.addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(patience))
+	q, _ := new(dns.Msg).SetQuestion("slow.example.", dns.TypeA).Pack()
+	conn.Write(q)
+	<-r.entered
+	go r.stop()
+	close(r.gate)
+	if _, err := conn.Read(make([]byte, 512)); err != nil {
+		t.Errorf("the slow one: %v", err)
+	}
+	r.stop()
+}
+
+func BenchmarkUDP(b *testing.B) {
+	sockets, err := Listen([]string{"127.0.0.1:0"}, nil, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := New(Options{Handler: answers{}, Log: slog.New(slog.DiscardHandler)})
+	s.Use(sockets)
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	conn, err := net.Dial("udp", s.Addrs()[0].String())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close()
+	q, _ := new(dns.Msg).SetQuestion("x.example.", dns.TypeA).Pack()
+	reply := make([]byte, 512)
+	b.ReportAllocs()
+	for b.Loop() {
+		conn.Write(q)
+		if _, err := conn.Read(reply); err != nil {
+			b.Fatal(err)
+		}
+	}
+	cancel()
+	<-done
+}
