@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -17,8 +16,7 @@ import (
 	"time"
 )
 
-// disk is the directory where a Store keeps its copies; "" when there is none.
-// A list has
+// disk is where a Store keeps its copies. A list has
 //
 //	NAME.json           what is known of the copy; it names the other two by the
 //	                    sum of their content, and is written last
@@ -27,7 +25,12 @@ import (
 //
 // Every file is written aside, synced and renamed, so that a start after a kill
 // at any moment finds the copy before or the copy after.
-type disk string
+type disk struct {
+	dir      string // "" when nothing is kept
+	readOnly bool   // what is there is read, and nothing changed
+}
+
+func (d disk) writes() bool { return d.dir != "" && !d.readOnly }
 
 // meta is NAME.json.
 type meta struct {
@@ -58,10 +61,15 @@ const parserVersion = 1
 
 // openDisk makes the directory and the installation's seed. With an error, the
 // disk keeps nothing, and the seed lives as long as the program.
-func openDisk(dir string) (disk, Seed, error) {
-	d := disk(dir)
-	if err := os.MkdirAll(d.path(""), 0o700); err != nil {
-		return "", NewSeed(), err
+func openDisk(dir string, readOnly bool) (disk, Seed, error) {
+	if dir == "" {
+		return disk{}, NewSeed(), nil
+	}
+	d := disk{dir, readOnly}
+	if !readOnly {
+		if err := os.MkdirAll(d.path(""), 0o700); err != nil {
+			return disk{}, NewSeed(), err
+		}
 	}
 	path := filepath.Join(dir, "seed")
 	b, err := os.ReadFile(path)
@@ -69,16 +77,19 @@ func openDisk(dir string) (disk, Seed, error) {
 		return d, Seed(b), nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", NewSeed(), err
+		return disk{}, NewSeed(), err
 	}
 	seed := NewSeed()
+	if readOnly {
+		return d, seed, nil // compiled copies are of no use without theirs, the texts are
+	}
 	if err := replaceFile(path, seed[:]); err != nil {
-		return "", seed, err
+		return disk{}, seed, err
 	}
 	return d, seed, nil
 }
 
-func (d disk) path(file string) string { return filepath.Join(string(d), "lists", file) }
+func (d disk) path(file string) string { return filepath.Join(d.dir, "lists", file) }
 
 // name is the beginning of all file names of a list.
 func name(c Config) string {
@@ -101,7 +112,7 @@ func (d disk) listFile(c Config, m *meta) string {
 
 // readMeta returns nil without error when there is no copy.
 func (d disk) readMeta(c Config) (*meta, error) {
-	if d == "" {
+	if d.dir == "" {
 		return nil, nil
 	}
 	b, err := os.ReadFile(d.path(name(c) + ".json"))
@@ -119,7 +130,7 @@ func (d disk) readMeta(c Config) (*meta, error) {
 }
 
 func (d disk) writeMeta(c Config, m *meta) error {
-	if d == "" || m.Sum == "" {
+	if !d.writes() || m.Sum == "" {
 		return nil
 	}
 	b, err := json.Marshal(m)
@@ -130,6 +141,9 @@ func (d disk) writeMeta(c Config, m *meta) error {
 }
 
 func (d disk) readList(c Config, m *meta, seed Seed) (*List, error) {
+	if d.dir == "" {
+		return nil, fs.ErrNotExist
+	}
 	b, err := os.ReadFile(d.listFile(c, m))
 	if err != nil {
 		return nil, err
@@ -138,10 +152,10 @@ func (d disk) readList(c Config, m *meta, seed Seed) (*List, error) {
 }
 
 func (d disk) writeList(c Config, m *meta, l *List, seed Seed) error {
-	if d == "" {
+	if !d.writes() {
 		return nil
 	}
-	b, err := l.AppendTo(nil, seed)
+	b, err := l.AppendTo(make([]byte, 0, 4096+12*len(l.names.values)), seed)
 	if err != nil {
 		return err
 	}
@@ -150,7 +164,7 @@ func (d disk) writeList(c Config, m *meta, l *List, seed Seed) error {
 
 // openRaw reads the text of the copy.
 func (d disk) openRaw(c Config, m *meta) (io.ReadCloser, error) {
-	if d == "" || m.Sum == "" {
+	if d.dir == "" || m.Sum == "" {
 		return nil, fs.ErrNotExist
 	}
 	f, err := os.Open(d.rawFile(c, m))
@@ -168,47 +182,65 @@ func (d disk) openRaw(c Config, m *meta) (io.ReadCloser, error) {
 	}{z, f}, nil
 }
 
-// clean removes the files of c that m does not name.
+// Ages after which files that nothing names are removed.
+const (
+	// staleAge spares what another store on the same directory is about to name.
+	staleAge      = time.Minute
+	unfinishedAge = time.Hour           // what was being written when the program was killed
+	orphanAge     = 30 * 24 * time.Hour // files of lists that are no longer configured
+)
+
+// clean removes the older files of c that m does not name.
 func (d disk) clean(c Config, m *meta) error {
-	if d == "" {
+	prefix := name(c) + "-"
+	return d.remove(func(file string) time.Duration {
+		switch path := d.path(file); {
+		case !strings.HasPrefix(file, prefix), path == d.rawFile(c, m), path == d.listFile(c, m):
+			return keep
+		case strings.HasSuffix(file, temporary):
+			return unfinishedAge
+		}
+		return staleAge
+	})
+}
+
+// sweep removes what no list of the configuration needs.
+func (d disk) sweep(configured []*kept) error {
+	return d.remove(func(file string) time.Duration {
+		if strings.HasSuffix(file, temporary) {
+			return unfinishedAge
+		}
+		for _, k := range configured {
+			if strings.HasPrefix(file, name(k.Config)) {
+				return keep
+			}
+		}
+		return orphanAge
+	})
+}
+
+// keep is no age at which a file is removed.
+const keep = -1
+
+// remove removes the files that are older than age says.
+func (d disk) remove(age func(file string) time.Duration) error {
+	if !d.writes() {
 		return nil
 	}
-	files, err := filepath.Glob(d.path(name(c) + "-*"))
+	files, err := os.ReadDir(d.path(""))
 	if err != nil {
 		return err
 	}
 	for _, f := range files {
-		if f != d.rawFile(c, m) && f != d.listFile(c, m) {
-			err = errors.Join(err, os.Remove(f))
+		limit := age(f.Name())
+		if limit == keep {
+			continue
+		}
+		if info, gone := f.Info(); gone == nil && time.Since(info.ModTime()) >= limit {
+			err = errors.Join(err, os.Remove(d.path(f.Name())))
 		}
 	}
 	return err
-}
-
-// orphanAge is how long files of lists that are no longer configured stay.
-const orphanAge = 30 * 24 * time.Hour
-
-// sweep removes what no list of the configuration needs: what was being written
-// when the program was killed, and old files of lists that are gone.
-func (d disk) sweep(configured []*kept) {
-	if d == "" {
-		return
-	}
-	files, err := filepath.Glob(d.path("*"))
-	if err != nil {
-		return
-	}
-	for _, f := range files {
-		known := false
-		for _, k := range configured {
-			known = known || strings.HasPrefix(filepath.Base(f), name(k.Config))
-		}
-		info, err := os.Stat(f)
-		unfinished := strings.HasSuffix(f, temporary)
-		if err == nil && (unfinished && time.Since(info.ModTime()) > time.Hour || !known && time.Since(info.ModTime()) > orphanAge) {
-			os.Remove(f) // what cannot be removed is no worse than before
-		}
-	}
 }
 
 // temporary is the end of the names of files that are being written.
@@ -248,68 +280,4 @@ func publish(f *os.File, path string) error {
 		dir.Close()
 	}
 	return nil
-}
-
-// sumSize is the length of a text's sum, in hexadecimal digits.
-const sumSize = 32
-
-// rawText is a text on its way: whoever reads it has it summed and stored aside.
-type rawText struct {
-	io.Reader
-	body  io.Reader
-	disk  disk
-	conf  Config
-	file  *os.File // nil without a disk, and after commit
-	zip   *gzip.Writer
-	state hash.Hash
-	sum   string // after finish
-}
-
-func (d disk) newRaw(c Config, body io.Reader) (*rawText, error) {
-	t := &rawText{body: body, disk: d, conf: c, state: sha256.New()}
-	if d == "" {
-		t.Reader = io.TeeReader(body, t.state)
-		return t, nil
-	}
-	var err error
-	if t.file, err = createTemp(d.path(name(c) + ".raw")); err != nil {
-		return nil, err
-	}
-	if t.zip, err = gzip.NewWriterLevel(t.file, gzip.BestSpeed); err != nil {
-		return nil, err
-	}
-	t.Reader = io.TeeReader(body, io.MultiWriter(t.state, t.zip))
-	return t, nil
-}
-
-// finish reads the text to its end.
-func (t *rawText) finish() error {
-	if _, err := io.Copy(io.Discard, t.Reader); err != nil {
-		return err
-	}
-	t.sum = hex.EncodeToString(t.state.Sum(nil))[:sumSize]
-	return nil
-}
-
-// commit gives the file its name.
-func (t *rawText) commit() error {
-	if t.file == nil {
-		return nil
-	}
-	f := t.file
-	t.file = nil
-	if err := t.zip.Close(); err != nil {
-		f.Close()
-		os.Remove(f.Name())
-		return err
-	}
-	return publish(f, t.disk.rawFile(t.conf, &meta{Sum: t.sum}))
-}
-
-// discard removes what was not committed.
-func (t *rawText) discard() {
-	if t.file != nil {
-		t.file.Close()
-		os.Remove(t.file.Name())
-	}
 }
