@@ -1,0 +1,319 @@
+package ui
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// house is what a test's page shows.
+type house struct {
+	paused  bool
+	until   time.Time
+	fetched []string
+	forgot  bool
+}
+
+func (h *house) Blocking() (bool, time.Time) { return !h.paused, h.until }
+
+func (h *house) Pause(group string, d time.Duration) error {
+	if group != "default" {
+		return fmt.Errorf("no group %q: %w", group, ErrNotFound)
+	}
+	h.paused, h.until = true, time.Time{}
+	if d > 0 {
+		h.until = time.Now().Add(d)
+	}
+	return nil
+}
+
+func (h *house) Resume(string) error { h.paused = false; return nil }
+
+func (h *house) Lists() []List {
+	now := time.Now()
+	return []List{{Name: "starter", Kind: "deny", Source: "builtin:starter", Format: "domains", Entries: 605, Updated: &now},
+		{Name: "<b>bad</b>", Kind: "allow", Source: "https://lists.example/x", LastError: "404 Not Found"}}
+}
+
+func (h *house) Refresh(_ context.Context, name string, force bool) error {
+	h.fetched = append(h.fetched, fmt.Sprint(name, force))
+	switch name {
+	case "missing":
+		return ErrNotFound
+	case "broken":
+		return errors.New("404 Not Found")
+	}
+	return nil
+}
+
+func newPage(t *testing.T, password string) (*Page, *house) {
+	t.Helper()
+	h := &house{}
+	hash := ""
+	if password != "" {
+		var err error
+		if hash, err = HashPassword(password); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := New(Options{
+		Blocker: h, Lists: h, Version: "1.2.3", Started: time.Now(), Log: slog.New(slog.DiscardHandler), PasswordHash: hash,
+		Hosts: []string{"dns.example"}, Zone: time.UTC, Metrics: http.NotFoundHandler(),
+		Allow: func(ip netip.Addr) bool { return ip.IsPrivate() || ip.IsLoopback() },
+		Stats: func() Stats {
+			return Stats{Outcomes: map[string]uint64{"blocked": 3}, Queries: 12345, Blocked: 300,
+				Minutes: []Minute{{time.Now().Add(-time.Hour), 100, 5}, {time.Now(), 12245, 295}}, Companies: []Company{{"Meta", 200}, {"<script>", 1}}}
+		},
+		Upstreams: func() []Upstream { return []Upstream{{"tls://dns.example", true, 12.5}} },
+		Explain: func(name, client, qtype string) (Explanation, error) {
+			if strings.Contains(name, "!") {
+				return Explanation{}, errors.New("no name")
+			}
+			return Explanation{Name: name, Type: qtype, Verdict: "blocked", List: "starter", Rule: "<i>" + name, Source: client, Line: 7, Group: "default", Owner: "Meta", Category: "advertising"}, nil
+		},
+		Kept:   func() []Kept { return []Kept{{"counters", "the plot", "memory", "3", "stop"}} },
+		Forget: func() { h.forgot = true },
+		Ready:  func() error { return errors.New("no upstream answers") },
+		Alive:  func(context.Context) error { return nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, h
+}
+
+// call sends a request; words are "Header: value", or from=ADDRESS, host=HOST.
+func call(p *Page, method, path, body string, words ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.RemoteAddr, r.Host = "127.0.0.1:40000", "localhost:8080"
+	for _, w := range words {
+		if from, ok := strings.CutPrefix(w, "from="); ok {
+			r.RemoteAddr = from + ":40000"
+		} else if host, ok := strings.CutPrefix(w, "host="); ok {
+			r.Host = host
+		} else if key, value, ok := strings.Cut(w, ": "); ok {
+			r.Header.Set(key, value)
+		}
+	}
+	w := httptest.NewRecorder()
+	p.ServeHTTP(w, r)
+	return w
+}
+
+const form = "Content-Type: application/x-www-form-urlencoded"
+
+func TestWhoMay(t *testing.T) {
+	open, _ := newPage(t, "")
+	locked, _ := newPage(t, "correct horse")
+	basic := "Authorization: Basic " + "eDpjb3JyZWN0IGhvcnNl" // x:correct horse
+	wrong := "Authorization: Basic " + "eDp3cm9uZw=="         // x:wrong
+	pause := func(p *Page, words ...string) int { return call(p, "POST", "/api/v1/pause", "{}", words...).Code }
+	look := func(p *Page, words ...string) int { return call(p, "GET", "/", "", words...).Code }
+	cases := []struct {
+		name      string
+		got, want int
+	}{
+		{"look from the house", look(open, "from=192.168.1.5", "host=192.168.1.2"), 200},
+		{"look from outside", look(open, "from=203.0.113.5", "host=192.168.1.2"), 403},
+		{"look under a foreign name", look(open, "host=evil.example"), 421},
+		{"look under no name", look(open, "host="), 421},
+		{"look under an own name", look(open, "host=DNS.example:8080"), 200},
+		{"look under an IPv6 address", look(open, "host=[fd00::1]:8080"), 200},
+		{"change on the machine", pause(open), 200},
+		{"change on the machine by IPv6", call(open, "POST", "/api/v1/pause", "", "host=[::1]:8080").Code, 200},
+		{"change from the house", pause(open, "from=192.168.1.5", "host=192.168.1.2"), 403},
+		{"change under the machine's address", pause(open, "host=192.168.1.2"), 403},
+		{"change through a proxy", pause(open, "X-Forwarded-For: 192.168.1.5"), 403},
+		{"change through a proxy that says so", pause(open, "Forwarded: for=192.168.1.5"), 403},
+		{"change through Via", pause(open, "Via: 1.1 proxy"), 403},
+		{"change for another site", pause(open, "Origin: http://evil.example"), 403},
+		{"change for another site, as fetched", pause(open, "Sec-Fetch-Site: cross-site"), 403},
+		{"change for this site", pause(open, "Origin: http://localhost:8080", "Sec-Fetch-Site: same-origin"), 200},
+		{"change without password", pause(locked), 401},
+		{"change with password", pause(locked, basic), 200},
+		{"change with password from the house", pause(locked, basic, "from=192.168.1.5", "host=192.168.1.2"), 200},
+		{"change with a wrong password", pause(locked, wrong), 401},
+		{"look without password", look(locked), 200},
+		{"forget me without password", call(locked, "DELETE", "/api/v1/privacy/me", "").Code, 200},
+		{"forget all without password", call(locked, "DELETE", "/api/v1/privacy/history", "").Code, 401},
+	}
+	for _, c := range cases {
+		if c.got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, c.got, c.want)
+		}
+	}
+}
+
+func TestLogin(t *testing.T) {
+	p, h := newPage(t, "correct horse")
+	if w := call(p, "GET", "/", ""); len(w.Result().Cookies()) != 0 {
+		t.Error("a cookie for who has not signed in")
+	}
+	if w := call(p, "POST", "/login", "password=wrong", form); w.Code != 401 || !strings.Contains(w.Body.String(), "wrong password") {
+		t.Errorf("wrong password: %d", w.Code)
+	}
+	w := call(p, "POST", "/login", url.Values{"password": {"correct horse"}}.Encode(), form)
+	cookies := w.Result().Cookies()
+	if w.Code != 303 || len(cookies) != 1 || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteStrictMode {
+		t.Fatalf("login: %d, %v", w.Code, cookies)
+	}
+	session := "Cookie: " + cookies[0].Name + "=" + cookies[0].Value
+	if w := call(p, "POST", "/api/v1/pause", "duration=5m", form, session); w.Code != 303 || !h.paused {
+		t.Errorf("pause by form: %d", w.Code)
+	}
+	if w := call(p, "GET", "/", "", session); !strings.Contains(w.Body.String(), "Resume blocking") {
+		t.Error("the page does not offer to resume")
+	}
+	if w := call(p, "POST", "/api/v1/resume", "", form); w.Code != 303 || w.Header().Get("Location") != "/login" {
+		t.Errorf("a form without session: %d", w.Code)
+	}
+	call(p, "POST", "/logout", "", form, session)
+	if w := call(p, "POST", "/api/v1/resume", "{}", session); w.Code != 401 {
+		t.Errorf("after signing out: %d", w.Code)
+	}
+	for range maxFailures {
+		call(p, "POST", "/login", "password=wrong", form)
+	}
+	if w := call(p, "POST", "/login", "password=other", form); w.Code != 429 {
+		t.Errorf("after many wrong passwords: %d", w.Code)
+	}
+}
+
+func TestAPI(t *testing.T) {
+	p, h := newPage(t, "")
+	cases := []struct {
+		method, path, body string
+		status             int
+		says               string
+	}{
+		{"GET", "/api/v1/status", "", 200, `"version": "1.2.3"`},
+		{"GET", "/api/v1/status", "", 200, `"uptime_seconds": 0`},
+		{"GET", "/api/v1/status", "", 200, `"latency_ms": 12.5`},
+		{"POST", "/api/v1/pause", `{"duration":"5m"}`, 200, `"enabled": false`},
+		{"POST", "/api/v1/pause", `{"duration":"-5m"}`, 400, "written like"},
+		{"POST", "/api/v1/pause", `{"duration":5}`, 400, "no JSON of this call"},
+		{"POST", "/api/v1/pause", `{"time":"5m"}`, 400, "unknown field"},
+		{"POST", "/api/v1/pause", `{"group":"kids"}`, 404, "kids"},
+		{"POST", "/api/v1/resume", "", 200, `"enabled": true`},
+		{"GET", "/api/v1/pause", "", 405, ""},
+		{"GET", "/api/v1/explain?name=x.example&type=AAAA", "", 200, `"verdict": "blocked"`},
+		{"GET", "/api/v1/explain", "", 400, "which name"},
+		{"GET", "/api/v1/explain?name=!", "", 400, "no name"},
+		{"POST", "/api/v1/lists/refresh", `{"list":"starter","force":true}`, 200, `"entries": 605`},
+		{"POST", "/api/v1/lists/refresh", "", 200, ""},
+		{"POST", "/api/v1/lists/refresh", `{"list":"missing"}`, 404, "not found"},
+		{"POST", "/api/v1/lists/refresh", `{"list":"broken"}`, 502, "404"},
+		{"GET", "/api/v1/privacy", "", 200, `"until": "stop"`},
+		{"DELETE", "/api/v1/privacy/history", "", 200, ""},
+		{"GET", "/healthz", "", 200, "ok"},
+		{"GET", "/readyz", "", 503, "no upstream answers"},
+		{"GET", "/nowhere", "", 404, ""},
+		{"POST", "/api/v1/pause", `{"group":"` + strings.Repeat("x", maxBody) + `"}`, 400, ""},
+	}
+	for _, c := range cases {
+		w := call(p, c.method, c.path, c.body, "Content-Type: application/json")
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.says) {
+			t.Errorf("%s %s %.40s: %d, want %d with %q:\n%s", c.method, c.path, c.body, w.Code, c.status, c.says, w.Body)
+		}
+		if strings.HasPrefix(c.path, "/api/") && c.status != 405 && !json.Valid(w.Body.Bytes()) {
+			t.Errorf("%s: no JSON: %s", c.path, w.Body)
+		}
+	}
+	if want := []string{"startertrue", "false", "missingfalse", "brokenfalse"}; !slices.Equal(h.fetched, want) || !h.forgot {
+		t.Errorf("fetched %v, want %v; forgot %v", h.fetched, want, h.forgot)
+	}
+}
+
+// The page needs nothing foreign and nothing inline, and says nothing unescaped.
+func TestPageIsSafe(t *testing.T) {
+	p, _ := newPage(t, "")
+	w := call(p, "GET", "/?name=x.example", "")
+	body := w.Body.String()
+	for _, want := range []string{"Trackers are blocked", "12\u202f345", "x.example", "404 Not Found", "Meta", "&lt;script&gt;", "&lt;b&gt;bad&lt;/b&gt;", "&lt;i&gt;x.example"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	csp := w.Header().Get("Content-Security-Policy")
+	if !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") {
+		t.Errorf("policy %q", csp)
+	}
+	texts := []string{body, call(p, "GET", "/login", "").Body.String()}
+	err := fs.WalkDir(static, "static", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		w := call(p, "GET", "/"+path, "")
+		if w.Code != 200 {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+		texts = append(texts, strings.ReplaceAll(w.Body.String(), "http://www.w3.org/2000/svg", ""))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := regexp.MustCompile(`(?i)(src|href|action|url\(|import)\s*[=(]?\s*["']?(https?:)?//`)
+	inline := regexp.MustCompile(`(?i)<script(>| [^>]*>[^<])|\son[a-z]+=|\sstyle=|<style|javascript:`)
+	for _, text := range texts {
+		if found := foreign.FindString(text); found != "" {
+			t.Errorf("something foreign: %q", found)
+		}
+		if found := inline.FindString(text); found != "" {
+			t.Errorf("something inline: %q", found)
+		}
+	}
+}
+
+func TestHashes(t *testing.T) {
+	hash, err := HashPassword("correct horse")
+	if err != nil || CheckHash(hash) != nil || !verify(hash, "correct horse") || verify(hash, "wrong") {
+		t.Errorf("argon2id: %s, %v", hash, err)
+	}
+	// Of "correct horse", by another implementation of bcrypt's format.
+	if err := CheckHash("$2y$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"); err != nil {
+		t.Error(err)
+	}
+	for _, bad := range []string{"", "secret", "$2y$99$x", "$argon2i$v=19$m=1,t=1,p=1$c2FsdHNhbHQ$a2V5a2V5a2V5a2V5a2V5", "$argon2id$v=19$m=99999999,t=1,p=1$c2FsdHNhbHQ$a2V5a2V5a2V5a2V5a2V5a2V5"} {
+		if CheckHash(bad) == nil {
+			t.Errorf("%q is accepted", bad)
+		}
+	}
+}
+
+func TestPlot(t *testing.T) {
+	start := time.Date(2026, 11, 24, 0, 7, 0, 0, time.UTC)
+	var minutes []Minute
+	for i := range 24 * 60 {
+		minutes = append(minutes, Minute{start.Add(time.Duration(i) * time.Minute), 10, 4})
+	}
+	p := newPlot(minutes, time.UTC)
+	if len(p.Columns) != 97 || p.Empty || !strings.HasPrefix(p.Columns[1].Label, "00:15 to 00:30: 150 queries, 60 blocked") {
+		t.Errorf("%d columns, %q", len(p.Columns), p.Columns[1].Label)
+	}
+	for _, c := range p.Columns {
+		if c.X < p.Left || c.X+c.Width > p.Right || c.Y < 0 || c.BlockedHeight > c.Height {
+			t.Errorf("out of the picture: %+v", c)
+		}
+	}
+	if empty := newPlot(nil, time.UTC); !empty.Empty {
+		t.Error("nothing is not empty")
+	}
+	for n, want := range map[uint64]uint64{0: 10, 10: 10, 11: 20, 201: 500, 1000: 1000, 27022: 50000} {
+		if got := roundUp(n); got != want {
+			t.Errorf("%d: %d, want %d", n, got, want)
+		}
+	}
+}
