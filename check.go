@@ -40,7 +40,7 @@ func runCheck(c *cobra.Command, f *flags, download bool) error {
 		return err
 	}
 	defer p.closeExcept(nil)
-	store, err := openStore(config, dir, p.bootstrap, nil, log)
+	store, err := openStore(config, dir, true, p.bootstrap, nil, log)
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func newGeneration(c *Config, old *generation, p parts) (*generation, error) {
 func (g *generation) load(ctx context.Context, p parts) error {
 	c := g.config
 	var err error
-	if g.store, err = openStore(c, p.dataDir, g.pools.bootstrap, p.onFailure(), p.log); err != nil {
+	if g.store, err = openStore(c, p.dataDir, p.metrics == nil, g.pools.bootstrap, p.onFailure(), p.log); err != nil {
 		return err
 	}
 	if err := g.store.Load(ctx); err != nil {
@@ -150,10 +150,11 @@ func (g *generation) halt() {
 	g.done.Wait()
 }
 
-// openStore makes the store of c's lists.
-func openStore(c *Config, dir string, b *upstream.Bootstrap, failed func(list string), log *slog.Logger) (*lists.Store, error) {
+// openStore makes the store of c's lists, beside a server that may be using the
+// same directory when it is only for a look.
+func openStore(c *Config, dir string, look bool, b *upstream.Bootstrap, failed func(list string), log *slog.Logger) (*lists.Store, error) {
 	f := fetch.New(fetch.Options{Resolve: b.Lookup, UserAgent: "deadpixel/" + version})
-	o := lists.Options{Dir: dir, OwnSource: c.file, Log: log, OnFailure: failed}
+	o := lists.Options{Dir: dir, ReadOnly: look, OwnSource: c.file, Log: log, OnFailure: failed}
 	for i, l := range c.Lists {
 		entry, err := c.list(f, l)
 		if err != nil {

@@ -46,8 +46,9 @@ type meta struct {
 
 // shrunk is content that is held back.
 type shrunk struct {
-	Sum   string `json:",omitempty"`
-	Times int    `json:",omitempty"`
+	Sum     string `json:",omitempty"`
+	Entries int    `json:",omitempty"`
+	Times   int    `json:",omitempty"` // how often it has come
 }
 
 // note takes over how the text was understood.
@@ -101,6 +102,12 @@ func name(c Config) string {
 	}, c.Name)
 	sum := sha256.Sum256([]byte(c.Name + "\x00" + c.Source))
 	return safe[:min(len(safe), 40)] + "-" + hex.EncodeToString(sum[:4])
+}
+
+// hasRaw says whether the text of the copy is there.
+func (d disk) hasRaw(c Config, m *meta) bool {
+	_, err := os.Stat(d.rawFile(c, m))
+	return err == nil && d.dir != ""
 }
 
 func (d disk) rawFile(c Config, m *meta) string { return d.path(name(c) + "-" + m.Sum + ".raw") }

@@ -5,8 +5,9 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"io/fs"
+	"slices"
 	"strings"
 )
 
@@ -26,15 +27,25 @@ const maxExplanations = 20
 // decides first. It reads the stored texts and may take a moment.
 func (s *Store) Explain(name string, qtype uint16) ([]Explanation, error) {
 	verdicts := s.Set().Explain([]byte(name), qtype)
+	verdicts = verdicts[:min(len(verdicts), maxExplanations)]
+	lines := map[*List][]uint32{}
+	for _, v := range verdicts {
+		lines[v.List] = append(lines[v.List], v.Line)
+	}
+	texts := map[*List]map[uint32]string{}
+	for l, wanted := range lines {
+		if k := s.find(l.Name); k != nil && l != s.own {
+			texts[l] = k.texts(l, wanted)
+		}
+	}
 	var all []Explanation
-	for _, v := range verdicts[:min(len(verdicts), maxExplanations)] {
+	for _, v := range verdicts {
 		e := Explanation{Action: v.Action, List: v.List.Name, Line: int(v.Line)}
 		if v.List == s.own {
 			own := s.ownRules[v.Line-1]
 			e.Rule, e.Source, e.Line = own.Text, s.ownSource, own.Line
 		} else if k := s.find(v.List.Name); k != nil {
-			e.Source = k.Source
-			e.Rule = k.text(v.Line)
+			e.Source, e.Rule = k.Source, texts[v.List][v.Line]
 		}
 		all = append(all, e)
 	}
@@ -50,33 +61,57 @@ func (s *Store) find(name string) *kept {
 	return nil
 }
 
-// text is a line of the list's stored copy.
-func (k *kept) text(line uint32) string {
+// texts are lines of the text that l was compiled from; none when that is no
+// longer the copy in use, or cannot be read.
+func (k *kept) texts(l *List, lines []uint32) map[uint32]string {
 	k.mu.Lock()
-	m := k.meta
+	m, now := k.meta, k.list
 	k.mu.Unlock()
-	raw, err := k.store.disk.openRaw(k.Config, &m)
+	if now != l {
+		return nil
+	}
+	raw, err := k.openText(&m)
 	if err != nil {
-		return ""
+		return nil
 	}
 	defer raw.Close()
 	in := bufio.NewReader(raw)
-	if start, _ := in.Peek(2); len(start) == 2 && start[0] == 0x1f && start[1] == 0x8b {
+	if start, _ := in.Peek(2); string(start) == "\x1f\x8b" { // RFC 1952, section 2.3.1
 		z, err := gzip.NewReader(in)
 		if err != nil {
-			return ""
+			return nil
 		}
 		in = bufio.NewReader(z)
 	}
-	for n := uint32(1); ; n++ {
+	found, last := map[uint32]string{}, slices.Max(lines)
+	for n := uint32(1); n <= last; n++ {
 		text, err := readLine(in)
-		if n == line {
-			return strings.TrimSpace(strings.TrimPrefix(text, "\ufeff"))
+		if slices.Contains(lines, n) {
+			found[n] = strings.TrimSpace(strings.TrimPrefix(text, "\ufeff"))
 		}
 		if err != nil {
-			return ""
+			break
 		}
 	}
+	return found
+}
+
+// openText opens the stored text of m, or else its source on this machine,
+// provided that it has not changed.
+func (k *kept) openText(m *meta) (io.ReadCloser, error) {
+	raw, err := k.store.disk.openRaw(k.Config, m)
+	if err == nil || k.Remote {
+		return raw, err
+	}
+	f, err := k.Fetcher.Fetch(context.Background(), Validators{})
+	if err != nil {
+		return nil, err
+	}
+	if f.Validators != m.Validators {
+		f.Body.Close()
+		return nil, fs.ErrNotExist
+	}
+	return f.Body, nil
 }
 
 // readLine reads a line; of a very long one the beginning.
@@ -87,58 +122,4 @@ func readLine(in *bufio.Reader) (string, error) {
 		_, err = in.ReadSlice('\n')
 	}
 	return text, err
-}
-
-// Severities that Check reports.
-const (
-	SeverityError   = "error"
-	SeverityWarning = "warning"
-	SeveritySkipped = "skipped"
-)
-
-// Check reads every list as it would be used and reports what is wrong, each
-// with source, line (0 for the whole) and severity. With fetch, lists that come
-// over a network are downloaded, else their stored copies are read. Nothing is
-// stored.
-func (s *Store) Check(ctx context.Context, fetch bool, report func(source string, line int, severity, message string)) {
-	for _, k := range s.lists {
-		if err := k.check(ctx, fetch, report); err != nil {
-			report(k.Source, 0, SeverityError, err.Error())
-		}
-	}
-}
-
-func (k *kept) check(ctx context.Context, fetch bool, report func(string, int, string, string)) error {
-	var in io.ReadCloser
-	if k.Remote && !fetch {
-		m, err := k.store.disk.readMeta(k.Config)
-		if err == nil && m != nil {
-			in, err = k.store.disk.openRaw(k.Config, m)
-		}
-		if err != nil {
-			report(k.Source, 0, SeverityWarning, fmt.Sprintf("list %s: its stored copy cannot be read: %v", k.Name, err))
-			return nil
-		}
-		if in == nil {
-			report(k.Source, 0, SeverityWarning, fmt.Sprintf("list %s has not been fetched yet; `deadpixel check --fetch` tries", k.Name))
-			return nil
-		}
-	} else {
-		f, err := k.Fetcher.Fetch(ctx, Validators{})
-		if err != nil {
-			return fmt.Errorf("list %s: %w", k.Name, err)
-		}
-		in = f.Body
-	}
-	defer in.Close()
-	result, err := Parse(in, ParseOptions{List: k.Name, Format: k.Format, Match: k.Match, Kind: k.Kind}, func(Rule) {}, func(skip Skip) {
-		report(k.Source, int(skip.Line), SeveritySkipped, skip.Reason)
-	})
-	switch {
-	case err != nil:
-		return fmt.Errorf("list %s: %w", k.Name, err)
-	case result.Rules == 0:
-		return fmt.Errorf("list %s: %w (%d lines, %d skipped)", k.Name, errEmpty, result.Lines, result.Skipped)
-	}
-	return nil
 }

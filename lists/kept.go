@@ -17,7 +17,7 @@ type kept struct {
 	Config
 	store *Store
 
-	working sync.Mutex // held while the list is fetched or loaded
+	working chan struct{} // filled while the list is fetched or loaded
 
 	mu   sync.Mutex // guards what follows
 	list *List      // nil before the first good copy
@@ -26,7 +26,19 @@ type kept struct {
 	err  error
 }
 
-func newKept(s *Store, c Config) *kept { return &kept{Config: c, store: s} }
+func newKept(s *Store, c Config) *kept {
+	return &kept{Config: c, store: s, working: make(chan struct{}, 1)}
+}
+
+// take fills a place of places, unless ctx ends first.
+func take(ctx context.Context, places chan struct{}) error {
+	select {
+	case places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 func (k *kept) compiled() *List {
 	k.mu.Lock()
@@ -34,24 +46,12 @@ func (k *kept) compiled() *List {
 	return k.list
 }
 
-func (k *kept) status() Status {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	st := Status{Name: k.Name, Source: k.Source, Kind: k.Kind, Format: k.meta.Format, Skipped: k.meta.Skipped,
-		Updated: k.meta.Updated, Next: k.next, Skips: k.meta.Skips}
-	if k.list != nil {
-		st.Entries = k.list.Entries()
-	}
-	if k.err != nil {
-		st.LastError = k.err.Error()
-	}
-	return st
-}
-
 // load reads the list without network.
 func (k *kept) load(ctx context.Context) {
-	k.working.Lock()
-	defer k.working.Unlock()
+	if take(ctx, k.working) != nil {
+		return
+	}
+	defer func() { <-k.working }()
 	if err := k.loadStored(); err != nil {
 		k.store.log.Warn("the stored copy of a list is of no use", "list", k.Name, "err", err)
 	}
@@ -72,7 +72,10 @@ func (k *kept) loadStored() error {
 		return err
 	}
 	if l, err := d.readList(k.Config, m, k.store.seed); err == nil {
-		k.accept(l, *m)
+		if !d.hasRaw(k.Config, m) {
+			m.Validators = Validators{} // so that the text comes again
+		}
+		k.restore(l, *m)
 		return nil
 	}
 	raw, err := d.openRaw(k.Config, m)
@@ -85,14 +88,24 @@ func (k *kept) loadStored() error {
 		return err
 	}
 	m.note(result, skips)
-	if err := d.writeList(k.Config, m, l, k.store.seed); err == nil {
+	if err = d.writeList(k.Config, m, l, k.store.seed); err == nil {
 		err = d.writeMeta(k.Config, m)
 	}
 	if err != nil {
 		k.store.log.Warn("a compiled list cannot be stored", "list", k.Name, "err", err)
 	}
-	k.accept(l, *m)
+	k.restore(l, *m)
 	return nil
+}
+
+// restore takes over a stored copy. Content that was held back still is.
+func (k *kept) restore(l *List, m meta) {
+	k.accept(l, m)
+	if m.Shrunk.Times > 0 {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.err = heldBack{m.Shrunk, l.Entries()}
+	}
 }
 
 func (k *kept) accept(l *List, m meta) {
@@ -117,7 +130,7 @@ func (k *kept) failed(err error) {
 	}
 }
 
-// compile reads a text.
+// compile reads a text, in which there must be a rule.
 func (k *kept) compile(r io.Reader) (*List, ParseResult, []Skip, error) {
 	b := NewBuilder(k.Name, k.Kind, k.store.seed)
 	var skips []Skip
@@ -129,18 +142,18 @@ func (k *kept) compile(r io.Reader) (*List, ParseResult, []Skip, error) {
 	if err != nil {
 		return nil, result, nil, err
 	}
-	return b.Build(), result, skips, nil
+	l := b.Build()
+	if l.Entries() == 0 {
+		return nil, result, nil, fmt.Errorf("%w (%d lines, %d skipped)", errEmpty, result.Lines, result.Skipped)
+	}
+	return l, result, skips, nil
 }
-
-// shrinkConfirm is how many fetches in a row have to bring the same content
-// before a list that lost more than half of its entries is believed.
-const shrinkConfirm = 3
 
 // errEmpty says that a text has no rule.
 var errEmpty = errors.New("there is no rule in it")
 
 // fetch brings the list up to date, and says whether there is a new copy in
-// use. The caller holds k.working.
+// use. The caller has taken k.working.
 func (k *kept) fetch(ctx context.Context, force bool) (changed bool, err error) {
 	k.mu.Lock()
 	old, m := k.list, k.meta
@@ -155,59 +168,55 @@ func (k *kept) fetch(ctx context.Context, force bool) (changed bool, err error) 
 	}
 	now := time.Now()
 	if f.NotModified {
-		m.Checked, m.Shrunk = now, shrunk{}
-		k.accept(old, m)
-		return false, k.store.disk.writeMeta(k.Config, &m)
+		k.unchanged(old, m, now)
+		return false, nil
 	}
 	defer f.Body.Close()
-	text, err := k.store.disk.newRaw(k.Config, f.Body)
-	if err != nil {
-		return false, err
-	}
+	text := k.store.disk.newRaw(k.Config, f.Body)
 	defer text.discard()
 	l, result, skips, err := k.compile(text)
 	if err == nil {
 		err = text.finish() // what a parser leaves unread counts as well, such as a cut end
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return false, err
-	case l.Entries() == 0:
-		return false, fmt.Errorf("%w (%d lines, %d skipped)", errEmpty, result.Lines, result.Skipped)
-	case k.Remote && !force && old != nil && l.Entries()*2 < old.Entries():
-		if err := k.holdBack(&m, text.sum, l.Entries(), old.Entries()); err != nil {
+	}
+	if old != nil && text.sum == m.Sum && k.store.disk.hasRaw(k.Config, &m) {
+		m.Validators = f.Validators
+		k.unchanged(old, m, now)
+		return false, nil
+	}
+	if k.Remote && !force && old != nil && l.Entries()*2 < old.Entries() {
+		if err := k.holdBack(&m, text.sum, l.Entries(), old.Entries(), now); err != nil {
 			return false, err
 		}
 	}
 	m = meta{Validators: f.Validators, Updated: now, Checked: now, Sum: text.sum}
 	m.note(result, skips)
-	if err := k.save(text, &m, l); err != nil {
-		// It is good, so it is used; but not after a restart.
-		k.store.log.Error("a list cannot be stored", "list", k.Name, "err", err)
-	}
+	err = k.save(text, &m, l)
 	k.accept(l, m)
+	if err == nil {
+		err = k.store.disk.clean(k.Config, &m)
+	}
+	if err != nil {
+		k.unstored(err)
+	}
 	k.store.log.Info("list in use", "list", k.Name, "format", m.Format, "entries", l.Entries(), "skipped", m.Skipped)
 	return true, nil
 }
 
-// holdBack counts how often the same shrunken content has come, and returns an
-// error until that is often enough.
-func (k *kept) holdBack(m *meta, sum string, entries, before int) error {
-	if m.Shrunk.Sum != sum {
-		m.Shrunk = shrunk{Sum: sum}
+// unchanged notes that the copy in use is the present one.
+func (k *kept) unchanged(l *List, m meta, now time.Time) {
+	m.Checked, m.Shrunk = now, shrunk{}
+	k.accept(l, m)
+	if err := k.store.disk.writeMeta(k.Config, &m); err != nil {
+		k.unstored(err)
 	}
-	m.Shrunk.Times++
-	k.mu.Lock()
-	k.meta.Shrunk = m.Shrunk
-	k.mu.Unlock()
-	if m.Shrunk.Times >= shrinkConfirm {
-		return nil
-	}
-	if err := k.store.disk.writeMeta(k.Config, m); err != nil {
-		k.store.log.Error("a list cannot be stored", "list", k.Name, "err", err)
-	}
-	return fmt.Errorf("it shrank from %d to %d entries; held back until it has come %d times unchanged (now %d), or a forced refresh",
-		before, entries, shrinkConfirm, m.Shrunk.Times)
+}
+
+// unstored tells of a good copy, in use, that a restart will not find.
+func (k *kept) unstored(err error) {
+	k.store.log.Error("a list cannot be stored; it will be fetched again after a restart", "list", k.Name, "err", err)
 }
 
 // save stores text, compiled list and, last, what makes both count.
@@ -219,8 +228,40 @@ func (k *kept) save(text *rawText, m *meta, l *List) error {
 	if err := d.writeList(k.Config, m, l, k.store.seed); err != nil {
 		return err
 	}
-	if err := d.writeMeta(k.Config, m); err != nil {
-		return err
+	return d.writeMeta(k.Config, m)
+}
+
+// shrinkConfirm is how many fetches in a row have to bring the same content
+// before a list that lost more than half of its entries is believed.
+const shrinkConfirm = 3
+
+// heldBack is the error of a list that shrank too much to be believed at once.
+type heldBack struct {
+	shrunk
+	before int // entries of the copy in use
+}
+
+func (h heldBack) Error() string {
+	return fmt.Sprintf("it shrank from %d to %d entries; held back until it has come %d times unchanged (now %d), or a forced refresh",
+		h.before, h.Entries, shrinkConfirm, h.Times)
+}
+
+// holdBack counts how often the same shrunken content has come, and returns a
+// heldBack until that is often enough.
+func (k *kept) holdBack(m *meta, sum string, entries, before int, now time.Time) error {
+	if m.Shrunk.Sum != sum {
+		m.Shrunk = shrunk{Sum: sum, Entries: entries}
 	}
-	return d.clean(k.Config, m)
+	m.Shrunk.Times++
+	m.Checked = now
+	if m.Shrunk.Times >= shrinkConfirm {
+		return nil
+	}
+	k.mu.Lock()
+	k.meta.Shrunk, k.meta.Checked = m.Shrunk, m.Checked
+	k.mu.Unlock()
+	if err := k.store.disk.writeMeta(k.Config, m); err != nil {
+		k.unstored(err)
+	}
+	return heldBack{m.Shrunk, before}
 }

@@ -11,14 +11,16 @@ import (
 
 // Times of refreshing.
 const (
-	retryFirst  = 3 * time.Second // after the first failure; then doubled, up to the refresh interval
+	retryFirst  = 3 * time.Second // after the first failure, at most; then doubled, up to the refresh interval
 	catchUp     = 5 * time.Second // a copy that became too old while nothing ran is renewed within
 	jitterShare = 10              // a refresh comes up to a tenth of its interval early
 )
 
 // Run refreshes every list in time until ctx ends.
 func (s *Store) Run(ctx context.Context) {
-	s.disk.sweep(s.lists)
+	if err := s.disk.sweep(s.lists); err != nil {
+		s.log.Warn("old copies of lists stay on disk", "err", err)
+	}
 	var all sync.WaitGroup
 	for _, k := range s.lists {
 		all.Go(func() { k.run(ctx) })
@@ -40,10 +42,13 @@ func (k *kept) run(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		if err := k.refresh(ctx, false); err != nil {
-			wait, retry = min(retry, k.Refresh), 2*retry
+		var held heldBack
+		if err := k.refresh(ctx, false); err != nil && !errors.As(err, &held) {
+			wait, retry = jitter(min(retry, k.Refresh)), min(2*retry, k.Refresh)
 			continue
 		}
+		// What is held back is asked for in due time as well: within seconds, a
+		// server that is out of order for a moment would confirm itself.
 		wait, retry = jitter(k.Refresh), retryFirst
 	}
 }
@@ -52,17 +57,18 @@ func (k *kept) run(ctx context.Context) {
 func (k *kept) first() time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.list == nil && k.err == nil {
-		return 0
+	var held heldBack
+	if k.err != nil && !errors.As(k.err, &held) {
+		return jitter(min(retryFirst, k.Refresh))
 	}
-	if k.err != nil {
-		return min(retryFirst, k.Refresh)
+	if k.list == nil {
+		return 0
 	}
 	due := time.Until(k.meta.Checked.Add(jitter(k.Refresh)))
 	if due <= 0 {
 		return rand.N(min(catchUp, k.Refresh))
 	}
-	return min(due, k.Refresh)
+	return min(due, k.Refresh) // the clock may have been wrong
 }
 
 // jitter spreads the refreshes of many machines.
@@ -70,14 +76,16 @@ func jitter(d time.Duration) time.Duration { return d - rand.N(d/jitterShare+1) 
 
 // refresh fetches the list and puts it to use.
 func (k *kept) refresh(ctx context.Context, force bool) error {
-	select {
-	case k.store.fetching <- struct{}{}:
-		defer func() { <-k.store.fetching }()
-	case <-ctx.Done():
-		return ctx.Err()
+	// In this order, so that those who wait for one slow list take no place from
+	// the others.
+	if err := take(ctx, k.working); err != nil {
+		return err
 	}
-	k.working.Lock()
-	defer k.working.Unlock()
+	defer func() { <-k.working }()
+	if err := take(ctx, k.store.fetching); err != nil {
+		return err
+	}
+	defer func() { <-k.store.fetching }()
 	changed, err := k.fetch(ctx, force)
 	if ctx.Err() != nil && err != nil {
 		return err // stopped, not failed

@@ -39,7 +39,7 @@ type Config struct {
 	Remote  bool // comes over a network: loaded from the stored copy at start, and distrusted when it shrinks
 	Format  Format
 	Match   MatchMode
-	Refresh time.Duration
+	Refresh time.Duration // how old a copy gets; 0 means a day
 }
 
 // OwnRule is a rule of the configuration itself.
@@ -53,7 +53,8 @@ const OwnList = "config"
 
 // Options are what a Store is made of.
 type Options struct {
-	Dir         string // where copies live; made when missing
+	Dir         string // where copies live, made when missing; "" keeps none
+	ReadOnly    bool   // nothing in Dir is changed: for a look beside a running Store
 	Lists       []Config
 	Deny, Allow []OwnRule
 	OwnSource   string // the configuration's file, for people
@@ -64,7 +65,7 @@ type Options struct {
 // Store keeps the lists of one configuration: their last good copies on disk,
 // the compiled rules in memory, and refreshes of both. A list is replaced only
 // by a good one. It is safe for concurrent use; two stores must not refresh in
-// one directory.
+// one directory, but any number with ReadOnly may look into it.
 type Store struct {
 	log       *slog.Logger
 	onFailure func(string)
@@ -82,22 +83,30 @@ type Store struct {
 // maxFetching bounds the fetches at the same time.
 const maxFetching = 4
 
+const defaultRefresh = 24 * time.Hour
+
 // NewStore makes a Store; nothing is read yet but the own rules, of which a
 // faulty one is an error. When the directory cannot be used, the log says so and
-// nothing is kept over a restart.
+// nothing is kept over a restart; with ReadOnly this is an error.
 func NewStore(o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{log: o.Log, onFailure: o.OnFailure, ownSource: o.OwnSource, fetching: make(chan struct{}, maxFetching)}
 	var err error
-	if s.disk, s.seed, err = openDisk(o.Dir); err != nil {
+	if s.disk, s.seed, err = openDisk(o.Dir, o.ReadOnly); err != nil {
+		if o.ReadOnly {
+			return nil, fmt.Errorf("the data directory cannot be read: %w", err)
+		}
 		s.log.Error("the data directory is of no use; lists will be fetched again after a restart", "err", err)
 	}
 	if err := s.compileOwn(o); err != nil {
 		return nil, err
 	}
 	for _, c := range o.Lists {
+		if c.Refresh <= 0 {
+			c.Refresh = defaultRefresh
+		}
 		s.lists = append(s.lists, newKept(s, c))
 	}
 	s.rebuild()
@@ -160,26 +169,4 @@ func (s *Store) Load(ctx context.Context) error {
 	all.Wait()
 	s.rebuild()
 	return ctx.Err()
-}
-
-// Status is how a list stands.
-type Status struct {
-	Name, Source string
-	Kind         Action
-	Format       Format // as found out; Auto before the first copy
-	Entries      int
-	Skipped      int       // lines that make no rule
-	Updated      time.Time // when the copy in use was fetched; zero when there is none
-	Next         time.Time // when it is refreshed next; zero when not at all
-	LastError    string    // why the last refresh failed; "" when it did not
-	Skips        []Skip    // the first of the skipped lines
-}
-
-// Status is how every list stands, in order of the configuration.
-func (s *Store) Status() []Status {
-	all := make([]Status, len(s.lists))
-	for i, k := range s.lists {
-		all[i] = k.status()
-	}
-	return all
 }
