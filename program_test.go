@@ -59,9 +59,15 @@ type logLine struct {
 // ports of its own, no list from the internet.
 func prepare(t *testing.T, config string, args ...string) *program {
 	t.Helper()
-	p := &program{t: t, dir: t.TempDir(), lines: make(chan logLine, 1000), exited: make(chan error, 1)}
+	p := &program{t: t, dir: t.TempDir()}
 	p.config = filepath.Join(p.dir, "config.toml")
 	p.write(config)
+	return p.again(args...)
+}
+
+// again prepares another run on the same configuration and data.
+func (p *program) again(args ...string) *program {
+	p.lines, p.exited = make(chan logLine, 1000), make(chan error, 1)
 	p.cmd = exec.Command(os.Args[0], append([]string{"--config", p.config, "--data", filepath.Join(p.dir, "data")}, args...)...)
 	p.cmd.Env = append(os.Environ(), beProgram+"=1")
 	return p

@@ -119,6 +119,9 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 		return err
 	}
 	if err := s.answersItself(ctx); err != nil {
+		if ctx.Err() != nil { // asked to stop so soon
+			return s.drain(stop, ended)
+		}
 		return err
 	}
 	s.log.Info("deadpixel answers", "version", version, "dns", s.dns.Addrs(), "web", s.web.address(), "rules", g.rules(), "data", s.dataDir(c))

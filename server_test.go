@@ -5,14 +5,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -323,6 +327,45 @@ func TestSocketActivation(t *testing.T) {
 		t.Errorf("/healthz: %d", status)
 	}
 	p.stop()
+}
+
+// Killed at random moments while it stores lists, the next start is clean.
+func TestKilledWhileStoring(t *testing.T) {
+	var version atomic.Int64
+	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		v := version.Add(1)
+		fmt.Fprint(w, "always.example\n")
+		for i := range 20_000 {
+			fmt.Fprintf(w, "host%d.version%d.example\n", i, v)
+		}
+	}))
+	defer source.Close()
+	p := prepare(t, strings.Replace(basics("127.0.0.1:9"), "[dns]", "timeout = \"300ms\"\n[dns]", 1)+
+		fmt.Sprintf("[[lists]]\nname = \"remote\"\nsource = %q\nrefresh = \"1s\"\n", source.URL)).start()
+	p.wait("list in use")
+	for range 8 {
+		p.wantRcode("always.example", dns.RcodeNameError)
+		after := version.Load()
+		for version.Load() == after { // the next copy is on its way
+			p.ask("always.example", dns.TypeA)
+		}
+		time.Sleep(rand.N(30 * time.Millisecond)) // any moment of storing it
+		p.signal(syscall.SIGKILL)
+		for range p.lines { // to its end
+		}
+		<-p.exited
+		p.again().start()
+		for len(p.lines) > 0 {
+			if line := <-p.lines; strings.Contains(line.Message, "of no use") {
+				t.Errorf("after a kill: %s", line.text)
+			}
+		}
+	}
+	p.stop()
+	files, err := filepath.Glob(filepath.Join(p.dir, "data", "lists", "*"))
+	if err != nil || len(files) > 3+8 { // a kill may leave what was being written
+		t.Errorf("%d files: %v", len(files), files)
+	}
 }
 
 // The program ends by itself when it is not asked to run.
