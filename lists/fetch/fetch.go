@@ -25,6 +25,7 @@ type Options struct {
 	Resolve   func(ctx context.Context, host string) ([]netip.Addr, error)
 	MaxSize   int64         // of a text in bytes, unpacked; 0 means 512 MiB
 	Timeout   time.Duration // of one download; 0 means 5 minutes
+	Stall     time.Duration // without a byte of it; 0 means 30 seconds
 	UserAgent string
 }
 
@@ -32,6 +33,7 @@ type Options struct {
 const (
 	defaultMaxSize = 512 << 20
 	defaultTimeout = 5 * time.Minute
+	defaultStall   = 30 * time.Second
 )
 
 // Fetcher makes sources. It is safe for concurrent use.
@@ -47,6 +49,9 @@ func New(o Options) *Fetcher {
 	}
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
+	}
+	if o.Stall == 0 {
+		o.Stall = defaultStall
 	}
 	return &Fetcher{options: o, web: newWeb(o)}
 }
@@ -104,16 +109,21 @@ func (f *file) Fetch(_ context.Context, v lists.Validators) (lists.Fetched, erro
 	if err != nil {
 		return lists.Fetched{}, err
 	}
-	if !info.Mode().IsRegular() {
+	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer
 		return lists.Fetched{}, fmt.Errorf("%s is no file", f.path)
-	}
-	now := lists.Validators{LastModified: fmt.Sprintf("%d bytes, %s", info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))}
-	if now == v {
-		return lists.Fetched{Validators: now, NotModified: true}, nil
 	}
 	in, err := os.Open(f.path)
 	if err != nil {
 		return lists.Fetched{}, err
+	}
+	if info, err = in.Stat(); err != nil { // of what is read, in case it was replaced meanwhile
+		in.Close()
+		return lists.Fetched{}, err
+	}
+	now := lists.Validators{LastModified: fmt.Sprintf("%d bytes, %s", info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))}
+	if now == v {
+		in.Close()
+		return lists.Fetched{Validators: now, NotModified: true}, nil
 	}
 	return lists.Fetched{Body: limited(in, f.max), Validators: now}, nil
 }

@@ -18,12 +18,14 @@ const (
 	maxRedirects  = 5
 	dialTimeout   = 10 * time.Second
 	headerTimeout = 30 * time.Second
+	idleTimeout   = 10 * time.Second // of a connection, between lists of one server
 )
 
 // web is the client for all pages.
 type web struct {
 	client  *http.Client
 	timeout time.Duration
+	stall   time.Duration
 	max     int64
 	agent   string
 }
@@ -38,10 +40,10 @@ func newWeb(o Options) *web {
 		},
 		TLSHandshakeTimeout:   dialTimeout,
 		ResponseHeaderTimeout: headerTimeout,
-		IdleConnTimeout:       headerTimeout,
+		IdleConnTimeout:       idleTimeout,
 		ForceAttemptHTTP2:     true,
 	}
-	return &web{timeout: o.Timeout, max: o.MaxSize, agent: o.UserAgent, client: &http.Client{
+	return &web{timeout: o.Timeout, stall: o.Stall, max: o.MaxSize, agent: o.UserAgent, client: &http.Client{
 		Transport: transport,
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			if len(via) > maxRedirects {
@@ -65,6 +67,9 @@ func dial(ctx context.Context, resolve func(context.Context, string) ([]netip.Ad
 	if err != nil {
 		return nil, err
 	}
+	if len(ips) == 0 {
+		return nil, fmt.Errorf("%s has no address", host)
+	}
 	var failed []error
 	for _, ip := range ips {
 		d := net.Dialer{Timeout: dialTimeout / time.Duration(min(len(ips), 3))}
@@ -87,13 +92,23 @@ type page struct {
 // 9110, section 13.1). Anything but a whole list is an error, also while the
 // body is read.
 func (p *page) Fetch(ctx context.Context, v lists.Validators) (lists.Fetched, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.web.timeout)
+	late := fmt.Errorf("not finished within %v: %w", p.web.timeout, context.DeadlineExceeded)
+	ctx, end := context.WithTimeoutCause(ctx, p.web.timeout, late)
+	ctx, cancel := context.WithCancelCause(ctx)
+	b := &body{ctx: ctx, stall: p.web.stall, end: func() {
+		cancel(nil)
+		end()
+	}}
 	f, err := p.fetch(ctx, v)
 	if err != nil || f.Body == nil {
-		cancel()
+		err = b.why(err)
+		b.end()
 		return f, err
 	}
-	f.Body = &closing{limited(f.Body, p.web.max), cancel}
+	b.ReadCloser = limited(f.Body, p.web.max)
+	b.watch = time.AfterFunc(b.stall, func() { cancel(fmt.Errorf("nothing came for %v: %w", b.stall, context.DeadlineExceeded)) })
+	b.watch.Stop()
+	f.Body = b
 	return f, nil
 }
 
@@ -115,6 +130,10 @@ func (p *page) fetch(ctx context.Context, v lists.Validators) (lists.Fetched, er
 	}
 	switch response.StatusCode {
 	case http.StatusOK:
+		if response.ContentLength > p.web.max {
+			response.Body.Close()
+			return lists.Fetched{}, errTooLarge
+		}
 		now := lists.Validators{ETag: response.Header.Get("ETag"), LastModified: response.Header.Get("Last-Modified")}
 		return lists.Fetched{Body: response.Body, Validators: now}, nil
 	case http.StatusNotModified:
@@ -128,13 +147,32 @@ func (p *page) fetch(ctx context.Context, v lists.Validators) (lists.Fetched, er
 	return lists.Fetched{}, fmt.Errorf("the server says %s", response.Status)
 }
 
-// closing ends the download's context with its body.
-type closing struct {
+// body is what a server sends. It may take its time, but not stand still.
+type body struct {
 	io.ReadCloser
-	cancel context.CancelFunc
+	ctx   context.Context // of the download
+	stall time.Duration
+	watch *time.Timer // ends the download when it stands still; runs during Read
+	end   func()
 }
 
-func (c *closing) Close() error {
-	defer c.cancel()
-	return c.ReadCloser.Close()
+func (b *body) Read(p []byte) (int, error) {
+	b.watch.Reset(b.stall)
+	defer b.watch.Stop()
+	n, err := b.ReadCloser.Read(p)
+	return n, b.why(err)
+}
+
+// why is err, or the reason for which the download was ended.
+func (b *body) why(err error) error {
+	if err == nil || errors.Is(err, io.EOF) || b.ctx.Err() == nil {
+		return err
+	}
+	return context.Cause(b.ctx)
+}
+
+func (b *body) Close() error {
+	b.watch.Stop()
+	defer b.end()
+	return b.ReadCloser.Close()
 }
