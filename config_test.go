@@ -10,27 +10,18 @@ import (
 	"time"
 )
 
+// The file says what is built in, and so does an empty one.
 func TestConfigFileSaysTheDefaults(t *testing.T) {
-	got, err := parseConfig("config.toml", defaultConfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := defaults()
-	want.file, want.lines = got.file, got.lines
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("config.toml says\n%+v\nthe built-in defaults are\n%+v", got, want)
-	}
-}
-
-func TestEmptyConfigIsTheDefaults(t *testing.T) {
-	got, err := parseConfig("config.toml", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := defaults()
-	want.file, want.lines = got.file, got.lines
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got %+v, want %+v", got, want)
+	for name, text := range map[string]string{"config.toml": defaultConfig, "an empty file": ""} {
+		got, err := parseConfig(name, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := defaults()
+		want.file, want.lines = got.file, got.lines
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s says\n%+v\nthe built-in defaults are\n%+v", name, got, want)
+		}
 	}
 }
 

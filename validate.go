@@ -196,9 +196,13 @@ func (k *checker) cache() {
 func (c *Config) warnings() []Problem {
 	var all []Problem
 	for i, l := range c.Lists {
-		if l.Refresh < time.Hour && isURL(l.Source) {
+		if l.Refresh < time.Hour {
 			key := fmt.Sprintf("lists[%d].refresh", i)
-			all = append(all, Problem{c.file, c.lines.of(key), fmt.Sprintf("list %q is fetched every %v: its publisher may lock you out; once a day is usual", l.Name, l.Refresh)})
+			why := "once a day is usual"
+			if isURL(l.Source) {
+				why = "its publisher may lock you out; " + why
+			}
+			all = append(all, Problem{c.file, c.lines.of(key), fmt.Sprintf("list %q is fetched every %v: %s", l.Name, l.Refresh, why)})
 		}
 	}
 	for _, e := range c.DNS.AllowFrom {
