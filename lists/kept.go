@@ -58,8 +58,11 @@ func (k *kept) load(ctx context.Context) {
 	if k.Remote {
 		return
 	}
-	if _, err := k.fetch(ctx, false); err != nil {
+	switch changed, err := k.fetch(ctx, false); {
+	case err != nil:
 		k.failed(err)
+	case changed:
+		k.tell()
 	}
 }
 
@@ -201,8 +204,13 @@ func (k *kept) fetch(ctx context.Context, force bool) (changed bool, err error) 
 	if err != nil {
 		k.unstored(err)
 	}
-	k.store.log.Info("list in use", "list", k.Name, "format", m.Format, "entries", l.Entries(), "skipped", m.Skipped)
 	return true, nil
+}
+
+// tell says which copy is in use now.
+func (k *kept) tell() {
+	st := k.status()
+	k.store.log.Info("list in use", "list", k.Name, "format", st.Format, "entries", st.Entries, "skipped", st.Skipped)
 }
 
 // unchanged notes that the copy in use is the present one.

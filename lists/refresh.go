@@ -96,6 +96,7 @@ func (k *kept) refresh(ctx context.Context, force bool) error {
 	}
 	if changed {
 		k.store.rebuild()
+		k.tell()
 	}
 	return nil
 }
