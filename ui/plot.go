@@ -8,10 +8,10 @@ import (
 // Sizes of the plot, in units of its own; the page scales it.
 const (
 	plotWidth  = 960.0
-	plotHeight = 180.0
+	plotHeight = 192.0
 	plotLeft   = 44.0
 	plotTop    = 8.0
-	plotBottom = 24.0
+	plotBottom = 36.0
 	plotColumn = 15 // minutes
 )
 
