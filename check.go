@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -22,11 +23,15 @@ func checkCommand(f *flags) *cobra.Command {
 // runCheck prints problems as `file:line: message`. Skipped lines of a list and
 // warnings are told, but are no error.
 func runCheck(c *cobra.Command, f *flags, download bool) error {
+	out := c.OutOrStdout()
 	config, err := f.loadConfig()
-	if err != nil {
+	if errors.As(err, new(errUsage)) {
 		return err
 	}
-	out := c.OutOrStdout()
+	if err != nil { // the problems are what was asked for, so they go where results go
+		fmt.Fprintln(out, message(err))
+		return errSilent
+	}
 	for _, w := range config.warnings() {
 		fmt.Fprintf(out, "%v (warning)\n", w)
 	}
