@@ -153,7 +153,7 @@ func (g *generation) halt() {
 // openStore makes the store of c's lists, beside a server that may be using the
 // same directory when it is only for a look.
 func openStore(c *Config, dir string, look bool, b *upstream.Bootstrap, failed func(list string), log *slog.Logger) (*lists.Store, error) {
-	f := fetch.New(fetch.Options{Resolve: b.Lookup, UserAgent: "deadpixel/" + version})
+	f := fetch.New(fetch.Options{Resolve: b.Lookup, UserAgent: "deadpixel/" + version, Clock: atLeastBuilt})
 	o := lists.Options{Dir: dir, ReadOnly: look, OwnSource: c.file, Log: log, OnFailure: failed}
 	for i, l := range c.Lists {
 		entry, err := c.list(f, l)
@@ -202,4 +202,13 @@ func sameUpstreams(a, b *Config) bool {
 }
 
 // buildTime is the earliest that now can be.
-func buildTime() time.Time { return buildInfo().time }
+var buildTime = sync.OnceValue(func() time.Time { return buildInfo().time })
+
+// atLeastBuilt is the time, or the build date while the clock is before it; the
+// upstreams report that (see upstream.Options).
+func atLeastBuilt() time.Time {
+	if now := time.Now(); now.After(buildTime()) {
+		return now
+	}
+	return buildTime()
+}

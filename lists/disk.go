@@ -35,7 +35,7 @@ func (d disk) writes() bool { return d.dir != "" && !d.readOnly }
 // meta is NAME.json.
 type meta struct {
 	Validators
-	Updated time.Time // when the copy was fetched
+	Updated time.Time // when the copy was fetched, or its source last said that it is the present one
 	Checked time.Time // when its source was last asked with success
 	Sum     string    // of the text
 	Format  Format

@@ -215,7 +215,7 @@ func (k *kept) tell() {
 
 // unchanged notes that the copy in use is the present one.
 func (k *kept) unchanged(l *List, m meta, now time.Time) {
-	m.Checked, m.Shrunk = now, shrunk{}
+	m.Updated, m.Checked, m.Shrunk = now, now, shrunk{}
 	k.accept(l, m)
 	if err := k.store.disk.writeMeta(k.Config, &m); err != nil {
 		k.unstored(err)

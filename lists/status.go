@@ -9,7 +9,7 @@ type Status struct {
 	Format       Format // as found out; Auto before the first copy
 	Entries      int
 	Skipped      int       // lines that make no rule
-	Updated      time.Time // when the copy in use was fetched; zero when there is none
+	Updated      time.Time // when the copy in use was fetched, or last found to be the present one; zero when there is none
 	Next         time.Time // when it is refreshed next; zero before Run
 	LastError    string    // why the last refresh failed; "" when it did not
 	Skips        []Skip    // the first 100 of the skipped lines; not to be changed

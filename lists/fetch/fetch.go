@@ -27,6 +27,7 @@ type Options struct {
 	Timeout   time.Duration // of one download; 0 means 5 minutes
 	Stall     time.Duration // without a byte of it; 0 means 30 seconds
 	UserAgent string
+	Clock     func() time.Time // by which certificates are verified; nil means time.Now
 }
 
 // Defaults of Options.
