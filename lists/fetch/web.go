@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"deadpixel/lists"
@@ -128,6 +129,10 @@ func (p *page) fetch(ctx context.Context, v lists.Validators) (lists.Fetched, er
 	}
 	response, err := p.web.client.Do(request)
 	if err != nil {
+		var where *url.Error // whoever reads the error knows the source
+		if errors.As(err, &where) {
+			err = where.Err
+		}
 		return lists.Fetched{}, err
 	}
 	switch response.StatusCode {

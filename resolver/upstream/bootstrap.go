@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -97,15 +98,15 @@ func (b *Bootstrap) ask(ctx context.Context, host string) ([]netip.Addr, time.Du
 	for _, s := range b.servers {
 		go func() { answers <- lookupBoth(ctx, s, host) }()
 	}
-	var problems []error
+	var problems []string
 	for range b.servers {
 		f := <-answers
 		if f.err == nil {
 			return f.ips, f.ttl, nil
 		}
-		problems = append(problems, f.err)
+		problems = append(problems, f.err.Error())
 	}
-	return nil, 0, errors.Join(problems...)
+	return nil, 0, errors.New(strings.Join(problems, "; "))
 }
 
 // lookupBoth asks one server for both kinds of address; one kind is enough.
@@ -115,8 +116,8 @@ func lookupBoth(ctx context.Context, s *Server, host string) found {
 	v4 := lookup(ctx, s, host, dns.TypeA)
 	v6 := <-six
 	if len(v4.ips)+len(v6.ips) == 0 {
-		if err := errors.Join(v4.err, v6.err); err != nil {
-			return found{err: err}
+		if v4.err != nil { // that of IPv6 will not be another
+			return v4
 		}
 		return found{err: fmt.Errorf("%s: %s has no address", s, host)}
 	}

@@ -52,6 +52,7 @@ type Server struct {
 	answered  time.Time     // last
 	latency   time.Duration // smoothed
 	lastError string
+	told      bool // the log knows that it does not answer
 }
 
 // New makes a Server. It connects when the first question comes.
@@ -147,7 +148,7 @@ func (s *Server) succeeded(took time.Duration) {
 	}
 	s.latency += (took - s.latency) / smoothing
 	if !s.healthy {
-		s.healthy = true
+		s.healthy, s.told = true, false
 		s.log.Info("upstream answers", "server", s.String(), "latency", took.Round(time.Millisecond))
 	}
 }
@@ -161,8 +162,9 @@ func (s *Server) failed(start time.Time, err error) {
 	if s.answered.After(start) {
 		return
 	}
-	if s.healthy {
-		s.healthy = false
+	s.healthy = false
+	if !s.told {
+		s.told = true
 		s.log.Warn("upstream does not answer", "server", s.String(), "err", err)
 	}
 	select {
