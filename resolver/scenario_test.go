@@ -2,7 +2,6 @@ package resolver
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,88 +63,6 @@ func TestScenarios(t *testing.T) {
 				s.end()
 			})
 		})
-	}
-}
-
-// world is a server of a story.
-type world struct {
-	name string
-
-	mu      sync.Mutex
-	records []dns.RR
-	soaTTL  uint32
-	failing string
-	delay   time.Duration
-	asked   int
-}
-
-func (w *world) String() string { return w.name }
-
-func (w *world) Health() (bool, time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.failing == "" || w.failing == "servfail", 10 * time.Millisecond
-}
-
-func (w *world) Exchange(ctx context.Context, query []byte) ([]byte, error) {
-	w.mu.Lock()
-	w.asked++
-	failing, delay := w.failing, w.delay
-	w.mu.Unlock()
-	if failing == "timeout" {
-		<-ctx.Done()
-		return nil, ctx.Err()
-	}
-	select {
-	case <-time.After(delay):
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	q := new(dns.Msg)
-	if err := q.Unpack(query); err != nil {
-		return nil, err
-	}
-	r := new(dns.Msg).SetReply(q)
-	r.RecursionAvailable = true
-	r.AuthenticatedData = true
-	r.SetEdns0(1232, false)
-	switch failing {
-	case "error":
-		return nil, errors.New("connection refused")
-	case "servfail":
-		r.Rcode = dns.RcodeServerFailure
-		return r.Pack()
-	case "refused":
-		r.Rcode = dns.RcodeRefused
-		return r.Pack()
-	}
-	w.answer(q.Question[0], r)
-	return r.Pack()
-}
-
-// answer fills in records, following CNAMEs.
-func (w *world) answer(question dns.Question, r *dns.Msg) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	name, exists := strings.ToLower(question.Name), false
-	for _, rr := range w.records {
-		if rr.Header().Name != name {
-			continue
-		}
-		exists = true
-		if rr.Header().Rrtype == question.Qtype || rr.Header().Rrtype == dns.TypeCNAME {
-			r.Answer = append(r.Answer, rr)
-		}
-		if c, ok := rr.(*dns.CNAME); ok {
-			name, exists = c.Target, false
-		}
-	}
-	if !exists {
-		r.Rcode = dns.RcodeNameError
-	}
-	if w.soaTTL > 0 && (len(r.Answer) == 0 || !exists) {
-		soa, _ := dns.NewRR(fmt.Sprintf("example.org. %d IN SOA ns.example.org. hostmaster.example.org. 1 3600 600 86400 %d", w.soaTTL, w.soaTTL))
-		r.Ns = append(r.Ns, soa)
 	}
 }
 
@@ -420,62 +336,6 @@ func (s *story) check(args []string) {
 	if m.Id != q.ID || !m.Response || len(m.Question) > 0 && strings.ToLower(m.Question[0].Name) == m.Question[0].Name && string(q.Question) == "" {
 		s.fatal("id or question differ: %v", m)
 	}
-}
-
-// want is which facts the command names.
-func want(words []string) map[string]bool {
-	keys := map[string]bool{}
-	for _, w := range words {
-		key, _, _ := strings.Cut(w, "=")
-		keys[key] = true
-	}
-	return keys
-}
-
-// facts are what an answer says: its records and bits always, its TTL, outcome
-// and SOA when they are asked for.
-func facts(m *dns.Msg, a *Answer, asked map[string]bool) []string {
-	var all []string
-	for _, rr := range m.Answer {
-		switch rr := rr.(type) {
-		case *dns.A:
-			all = append(all, rr.A.String())
-		case *dns.AAAA:
-			all = append(all, rr.AAAA.String())
-		case *dns.CNAME:
-			all = append(all, rr.Target)
-		case *dns.PTR:
-			all = append(all, rr.Ptr)
-		default:
-			all = append(all, dns.TypeToString[rr.Header().Rrtype])
-		}
-	}
-	if asked["ttl"] {
-		for _, rr := range slices.Concat(m.Answer, m.Ns)[:1] {
-			all = append(all, fmt.Sprintf("ttl=%d", rr.Header().Ttl))
-		}
-	}
-	if asked["soa"] {
-		for _, rr := range m.Ns {
-			all = append(all, "soa="+rr.Header().Name)
-		}
-	}
-	if opt := m.IsEdns0(); opt != nil {
-		for _, o := range opt.Option {
-			if e, ok := o.(*dns.EDNS0_EDE); ok {
-				all = append(all, fmt.Sprintf("ede=%d", e.InfoCode))
-			}
-		}
-	}
-	if asked["outcome"] {
-		all = append(all, "outcome="+a.Outcome.String())
-	}
-	for word, set := range map[string]bool{"ad": m.AuthenticatedData, "tc": m.Truncated, "aa": m.Authoritative, "cd": m.CheckingDisabled && asked["cd"]} {
-		if set {
-			all = append(all, word)
-		}
-	}
-	return all
 }
 
 func (s *story) asked(name, times string) {
