@@ -68,8 +68,9 @@ type Config struct {
 		PasswordHash string   `toml:"password_hash"`
 	} `toml:"web"`
 
-	file  string // where it came from; "" for the embedded default
+	file  string // where it came from
 	lines lines
+	flags map[string]string // the flags that won over keys
 }
 
 // ListConfig is one [[lists]] entry.
@@ -224,14 +225,17 @@ func (f flags) loadConfig() (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.flags = map[string]string{}
 	var problems []error
 	if len(f.listen) > 0 {
 		c.DNS.Listen = f.listen
+		c.flags["dns.listen"] = "--listen"
 		for _, a := range f.listen {
 			problems = append(problems, flagError("--listen", listenAddress(a)))
 		}
 	}
 	if f.webSet {
+		c.flags["web.listen"] = "--web"
 		if c.Web.Listen = f.web; f.web != "" {
 			problems = append(problems, flagError("--web", listenAddress(f.web)))
 		}
@@ -257,6 +261,9 @@ func flagError(flag string, err error) error {
 
 // at says where a key is written, for messages.
 func (c *Config) at(key string) string {
+	if flag, ok := c.flags[key]; ok {
+		return flag
+	}
 	if line := c.lines.of(key); line > 0 {
 		return fmt.Sprintf("%s:%d: %s", c.file, line, key)
 	}

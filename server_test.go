@@ -215,7 +215,7 @@ func TestExitStatus(t *testing.T) {
 		{[]string{"check", "--config", bad}, 1, bad + ":2: unknown key \"dns.lissten\""},
 		{[]string{"check", "--config", missing}, 1, "nowhere.txt: "},
 		{[]string{"--config", bad + ".not"}, 1, "no such file"},
-		{[]string{"--listen", taken.LocalAddr().String(), "--web", ""}, 1, "taken by another program"},
+		{[]string{"--listen", taken.LocalAddr().String(), "--web", ""}, 1, "--listen: "},
 		{[]string{"--listen", "192.0.2.77:5300", "--web", ""}, 1, "is no address of this machine"},
 		{[]string{"pause", "--web", "127.0.0.1:9"}, 1, "no running server"},
 	}
