@@ -109,6 +109,26 @@ func TestReload(t *testing.T) {
 	p.stop()
 }
 
+// After a reload, the new upstreams are asked, and nothing of the old ones is served.
+func TestReloadChangesUpstream(t *testing.T) {
+	first, second := newInternet(t), newInternet(t)
+	p := prepare(t, "lists = []\n"+basics(first.address)).start()
+	p.wantRcode("www.example.org", dns.RcodeSuccess)
+	p.write("lists = []\n" + basics(second.address))
+	p.signal(syscall.SIGHUP)
+	p.wait("configuration reloaded")
+	before := first.asked.Load()
+	p.wantRcode("www.example.org", dns.RcodeSuccess)
+	p.wantRcode("other.example.org", dns.RcodeSuccess)
+	if first.asked.Load() != before || second.asked.Load() < 2 {
+		t.Errorf("the first was asked %d times more, the second %d times", first.asked.Load()-before, second.asked.Load())
+	}
+	if _, body := p.get("/api/v1/status"); !strings.Contains(body, second.address) || strings.Contains(body, first.address) {
+		t.Errorf("status: %s", body)
+	}
+	p.stop()
+}
+
 // A changed list file and a changed address take effect together; queries to the
 // address that stays are never refused.
 func TestReloadRebinds(t *testing.T) {
