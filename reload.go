@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"time"
 )
 
@@ -21,7 +22,12 @@ func (s *server) reload(ctx context.Context) {
 		s.log.Info("configuration reloaded", "dns", s.dns.Addrs(), "web", s.web.address(), "rules", s.current.Load().rules())
 	}
 	s.notify.ready(s.status())
+	tidyMemory()
 }
+
+// tidyMemory gives back what reading lists has used; small machines need it
+// elsewhere. It must not be called while somebody waits.
+func tidyMemory() { go debug.FreeOSMemory() }
 
 // replace builds everything that can fail before it touches anything that runs.
 func (s *server) replace(ctx context.Context) error {
@@ -68,7 +74,8 @@ func (s *server) replace(ctx context.Context) error {
 	next.start()
 	next.pools.start()
 	// Queries that are under way still use the old upstreams.
-	time.AfterFunc(old.config.Upstream.Timeout, func() { old.pools.closeExcept(next.pools.servers) })
+	left, kept := old.pools, next.pools.servers // not old itself, which holds whole lists
+	time.AfterFunc(old.config.Upstream.Timeout, func() { left.closeExcept(kept) })
 
 	level, err := logLevel(c.Log.Level)
 	if err == nil {

@@ -127,6 +127,7 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 	s.log.Info("deadpixel answers", "version", version, "dns", s.dns.Addrs(), "web", s.web.address(), "rules", g.rules(), "data", s.dataDir(c))
 	s.notify.ready(s.status())
 	s.metrics.Reloaded(true, time.Now())
+	tidyMemory()
 	go s.notify.watch(running, s.ask)
 
 	for {
