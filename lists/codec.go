@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 )
 
 // The stored form of a compiled list, all numbers little-endian:
@@ -67,16 +66,6 @@ func (l *List) AppendTo(b []byte, seed Seed) ([]byte, error) {
 		b = binary.LittleEndian.AppendUint32(b, uint32(v))
 	}
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli)), nil
-}
-
-// Write writes the stored form of l, which was built with seed.
-func (l *List) Write(w io.Writer, seed Seed) error {
-	b, err := l.AppendTo(make([]byte, 0, prefixSize+4096+12*len(l.names.values)), seed)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(b)
-	return err
 }
 
 // ReadList reads the stored form of a list. Every fault is an ErrFormat; what
