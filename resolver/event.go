@@ -73,3 +73,9 @@ type Observer interface {
 	Observe(Event)
 	ObserveExchange(Exchange)
 }
+
+// Forker is an Observer that can be split: Fork returns one for the use of one
+// goroutine, so that what many goroutines count shares no memory.
+type Forker interface {
+	Fork() Observer
+}

@@ -19,7 +19,7 @@ type Sockets struct{ all []*socket }
 type socket struct {
 	key     string // network and address as asked for
 	address netip.AddrPort
-	udp     *net.UDPConn // one of
+	udp     []*net.UDPConn // one for each reader; or
 	tcp     *net.TCPListener
 }
 
@@ -143,8 +143,11 @@ func openOne(network, addr string, keep *Sockets) (*socket, error) {
 		if err != nil {
 			return nil, fail(err)
 		}
-		so.udp = conn.(*net.UDPConn)
-		so.address = so.udp.LocalAddr().(*net.UDPAddr).AddrPort()
+		first := conn.(*net.UDPConn)
+		so.address = first.LocalAddr().(*net.UDPAddr).AddrPort()
+		if so.udp, err = share(first, so.network(), so.address); err != nil {
+			return nil, fail(err)
+		}
 		return so, nil
 	}
 	l, err := net.Listen(network, addr)
@@ -168,7 +171,11 @@ func adopted(f *os.File) (*socket, error) {
 			conn.Close()
 			return nil, fail(errors.New("the socket that was handed over is neither UDP nor TCP"))
 		}
-		return &socket{key: "inherited", udp: udp, address: udp.LocalAddr().(*net.UDPAddr).AddrPort()}, nil
+		conns, err := duplicate(udp)
+		if err != nil {
+			return nil, fail(err)
+		}
+		return &socket{key: "inherited", udp: conns, address: udp.LocalAddr().(*net.UDPAddr).AddrPort()}, nil
 	}
 	l, err := net.FileListener(f)
 	if err != nil {
@@ -238,11 +245,16 @@ func (s *Sockets) CloseExcept(keep *Sockets) {
 }
 
 func (so *socket) close() {
-	if so.udp != nil {
-		so.udp.Close()
-		return
+	closeAll(so.udp)
+	if so.tcp != nil {
+		so.tcp.Close()
 	}
-	so.tcp.Close()
+}
+
+func closeAll(conns []*net.UDPConn) {
+	for _, conn := range conns {
+		conn.Close()
+	}
 }
 
 // Addrs are where the sockets are bound, each address once.

@@ -144,7 +144,9 @@ func (s *Server) retire(so *socket) {
 		so.tcp.Close()
 		return
 	}
-	so.udp.SetReadDeadline(past) // wakes the readers, and lets answers out
+	for _, conn := range so.udp {
+		conn.SetReadDeadline(past) // wakes the reader, and lets answers out
+	}
 	time.AfterFunc(drainTime, so.close)
 }
 
@@ -183,7 +185,9 @@ func (s *Server) Run(ctx context.Context) error {
 		if so.tcp != nil {
 			so.tcp.Close()
 		} else {
-			so.udp.SetReadDeadline(time.Unix(1, 0))
+			for _, conn := range so.udp {
+				conn.SetReadDeadline(time.Unix(1, 0))
+			}
 		}
 	}
 	s.mu.Unlock()
@@ -231,13 +235,28 @@ func (s *Server) answer(ctx context.Context, q *resolver.Query, a *resolver.Answ
 	return nil
 }
 
+// fork returns the observer for one goroutine that reads a socket: one with
+// counters of its own where the observer can be split.
+func (s *Server) fork() resolver.Observer {
+	if f, ok := s.observer.(resolver.Forker); ok {
+		return f.Fork()
+	}
+	return s.observer
+}
+
 // observe tells what became of q, once the reply has left.
 func (s *Server) observe(q *resolver.Query, a *resolver.Answer) {
-	if s.observer == nil || a.Quiet {
+	if s.observer != nil {
+		observe(s.observer, q, a, time.Since(q.Start))
+	}
+}
+
+func observe(o resolver.Observer, q *resolver.Query, a *resolver.Answer, took time.Duration) {
+	if a.Quiet {
 		return
 	}
-	s.observer.Observe(resolver.Event{
-		Time: q.Start, Duration: time.Since(q.Start), Client: q.Client, Transport: q.Transport,
+	o.Observe(resolver.Event{
+		Time: q.Start, Duration: took, Client: q.Client, Transport: q.Transport,
 		Outcome: a.Outcome, Name: q.Name, Type: q.Type, List: a.List, Reason: a.Reason,
 	})
 }
