@@ -60,7 +60,7 @@ func newPools(c *Config, old *generation, log *slog.Logger) (*pools, error) {
 		s, err := upstream.New(upstream.Options{Address: address, Bootstrap: p.bootstrap, Timeout: c.Upstream.Timeout,
 			Clock: time.Now, Built: buildTime(), Log: log})
 		if err != nil {
-			p.closeExcept(keep)
+			p.closeExcept(&pools{bootstrap: p.bootstrap, servers: keep})
 			return nil, fmt.Errorf("upstream.servers: %w", err)
 		}
 		p.servers[address] = &pool{Server: s}
@@ -79,10 +79,13 @@ func (p *pools) start() {
 	}
 }
 
-// closeExcept closes every upstream that is not in kept.
-func (p *pools) closeExcept(kept map[string]*pool) {
+// closeExcept closes every upstream that next, which may be nil, has not taken over.
+func (p *pools) closeExcept(next *pools) {
+	if next == nil || next.bootstrap != p.bootstrap {
+		defer p.bootstrap.Close()
+	}
 	for address, s := range p.servers {
-		if kept[address] == s {
+		if next != nil && next.servers[address] == s {
 			continue
 		}
 		if s.stop != nil {

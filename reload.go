@@ -41,7 +41,7 @@ func (s *server) replace(ctx context.Context) error {
 		return err
 	}
 	refuse := func(err error) error {
-		next.pools.closeExcept(old.pools.servers)
+		next.pools.closeExcept(old.pools)
 		return err
 	}
 	sockets, err := s.listen(c, s.sockets)
@@ -74,7 +74,7 @@ func (s *server) replace(ctx context.Context) error {
 	next.start()
 	next.pools.start()
 	// Queries that are under way still use the old upstreams.
-	left, kept := old.pools, next.pools.servers // not old itself, which holds whole lists
+	left, kept := old.pools, next.pools // not old itself, which holds whole lists
 	time.AfterFunc(old.config.Upstream.Timeout, func() { left.closeExcept(kept) })
 
 	level, err := logLevel(c.Log.Level)

@@ -80,6 +80,13 @@ func (b *Bootstrap) Lookup(ctx context.Context, host string) ([]netip.Addr, erro
 	return ips, nil
 }
 
+// Close closes the connections to the servers.
+func (b *Bootstrap) Close() {
+	for _, s := range b.servers {
+		s.Close()
+	}
+}
+
 // found is what one server knows.
 type found struct {
 	ips []netip.Addr

@@ -2,9 +2,7 @@ package upstream
 
 import (
 	"context"
-	"errors"
 	"net"
-	"os"
 	"time"
 )
 
@@ -14,59 +12,89 @@ const resendAfter = 400 * time.Millisecond
 
 // plain is DNS over UDP, and over TCP where the answer does not fit.
 type plain struct {
-	*dialer
+	udp *ports
 	tcp *stream
 }
 
-// exchange uses a socket of its own for every question, so that the kernel picks
-// a port that nobody can guess (RFC 5452, section 9.2), and takes only what the
-// server's address sends. A message that is not the reply is ignored: it may be
-// a forger's, with the true one still on its way.
+func newPlain(d *dialer) *plain {
+	return &plain{
+		udp: &ports{dial: func(ctx context.Context) (net.Conn, error) { return d.dial(ctx, "udp") }},
+		tcp: newStream(d.dialTCP),
+	}
+}
+
 func (p *plain) exchange(ctx context.Context, query []byte) ([]byte, error) {
-	conn, err := p.dial(ctx, "udp")
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	reply, err := ask(ctx, conn, query)
-	if err != nil {
-		return nil, err
-	}
-	if isTruncated(reply) {
+	reply, err := p.ask(ctx, query)
+	if err == nil && isTruncated(reply) {
 		return p.tcp.exchange(ctx, query)
 	}
-	return reply, nil
+	return reply, err
 }
 
-// ask sends query, again if need be, until its reply comes.
-func ask(ctx context.Context, conn net.Conn, query []byte) ([]byte, error) {
-	buffer := make([]byte, 4096)
-	for pause := resendAfter; ; pause *= 2 {
-		if _, err := conn.Write(query); err != nil {
-			return nil, err
-		}
-		conn.SetReadDeadline(time.Now().Add(pause))
-		if ctx.Err() != nil { // its AfterFunc may have come first
-			return nil, ctx.Err()
-		}
-		for {
-			n, err := conn.Read(buffer)
-			if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
-				break
+// maxResults is how many sockets can tell one exchange how its question ended.
+const maxResults = 8
+
+// sent is a question on one socket.
+type sent struct {
+	*awaited
+	on *port
+}
+
+// ask sends query, again if need be, until a reply comes, to whichever sending.
+// Every time it is another socket, and one that got no reply carries no more:
+// after a change of networks it leads nowhere without anyone having said so.
+func (p *plain) ask(ctx context.Context, query []byte) ([]byte, error) {
+	done := make(chan result, maxResults)
+	last, err := p.send(ctx, query, done)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { last.on.forget(last.awaited) }()
+	timer := time.NewTimer(resendAfter)
+	defer timer.Stop()
+	for pause := resendAfter; ; {
+		select {
+		case r := <-done:
+			if r.err == nil {
+				copy(r.reply[:2], query[:2])
 			}
+			return r.reply, r.err
+		case <-ctx.Done():
+			last.on.retire()
+			return nil, ctx.Err()
+		case <-timer.C:
+			last.on.retire()
+			again, err := p.send(ctx, query, done)
 			if err != nil {
-				if ctx.Err() != nil {
-					err = ctx.Err()
-				}
 				return nil, err
 			}
-			if isReply(query, buffer[:n]) {
-				return buffer[:n], nil
-			}
+			defer last.on.forget(last.awaited)
+			last = again
+			pause *= 2
+			timer.Reset(pause)
 		}
 	}
 }
 
-func (p *plain) close() { p.tcp.close() }
+// sendTries bounds the search for a socket that takes a question.
+const sendTries = 4
+
+// send puts query on a socket; on another one when the first turns out to be
+// of no use.
+func (p *plain) send(ctx context.Context, query []byte, done chan<- result) (sent, error) {
+	for try := 1; ; try++ {
+		s, err := p.udp.get(ctx)
+		if err != nil {
+			return sent{}, err
+		}
+		w, err := s.ask(query, done)
+		if err == nil || try == sendTries {
+			return sent{w, s}, err
+		}
+	}
+}
+
+func (p *plain) close() {
+	p.udp.close()
+	p.tcp.close()
+}

@@ -77,7 +77,7 @@ func New(o Options) (*Server, error) {
 	d := &dialer{address: a, bootstrap: o.Bootstrap}
 	switch a.scheme {
 	case "udp":
-		s.way = &plain{dialer: d, tcp: newStream(d.dialTCP)}
+		s.way = newPlain(d)
 	case "tcp":
 		s.way = newStream(d.dialTCP)
 	case "tls":

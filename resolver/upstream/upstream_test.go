@@ -146,8 +146,9 @@ func TestLossAndTruncation(t *testing.T) {
 	}
 	conn.Close()
 	<-done
-	if len(ports) != 3 {
-		t.Errorf("%d source ports for 3 questions", len(ports))
+	// The port on which a question was lost is not used again.
+	if len(ports) < 4 || len(ports) > 6 {
+		t.Errorf("%d source ports for 3 questions that were sent twice", len(ports))
 	}
 }
 
@@ -331,6 +332,7 @@ func TestBootstrap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(b.Close)
 	for range 3 {
 		ips, err := b.Lookup(t.Context(), "dns.example")
 		if err != nil || len(ips) != 2 || ips[0].String() != "127.0.0.1" {
