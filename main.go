@@ -30,6 +30,7 @@ type flags struct {
 	listen   []string
 	web      string
 	webSet   bool // --web was given, perhaps as ""
+	debug    string
 }
 
 // errUsage marks wrong usage: exit status 2.
@@ -104,6 +105,7 @@ func commands(in io.Reader, out io.Writer) *cobra.Command {
 	serve := &cobra.Command{Use: "serve", Short: "Run the server in the foreground", Args: usage(cobra.NoArgs), RunE: root.RunE}
 	for _, c := range []*cobra.Command{root, serve} {
 		c.Flags().StringArrayVar(&f.listen, "listen", nil, "DNS `ADDR` to listen on, instead of [dns] listen (repeatable)")
+		c.Flags().StringVar(&f.debug, "debug", "", "loopback `ADDR` that serves profiles (net/http/pprof)")
 		c.Flags().StringVar(&f.web, "web", "", "`ADDR` of the page, instead of [web] listen; \"\" turns it off")
 	}
 	root.AddCommand(serve, checkCommand(&f), explainCommand(&f), pauseCommand(&f), resumeCommand(&f), passwordCommand(in),

@@ -89,6 +89,11 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 
+	if s.flags.debug != "" {
+		if err := serveDebug(ctx, s.flags.debug, s.log); err != nil {
+			return err
+		}
+	}
 	if s.inherited, err = inherit(); err != nil {
 		return err
 	}

@@ -124,9 +124,13 @@ func (s *caching) prefetch(e *entry, q *Query, now time.Time) {
 	if !s.Prefetch || e.failed {
 		return
 	}
-	hits := e.hits.Add(1)
+	// No more is counted than is needed, so that the cores that find a popular
+	// answer do not contend for its counter.
+	if e.hits.Load() < prefetchHits && e.hits.Add(1) < prefetchHits {
+		return
+	}
 	lifetime := e.expires.Sub(e.stored)
-	if hits < prefetchHits || lifetime < prefetchMin || e.expires.Sub(now) > lifetime/prefetchShare {
+	if lifetime < prefetchMin || e.expires.Sub(now) > lifetime/prefetchShare {
 		return
 	}
 	s.renew(e, q)

@@ -1,8 +1,10 @@
 package resolver
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"sync"
 	"time"
 )
@@ -17,9 +19,10 @@ type Flight struct {
 
 // call is one exchange that several queries wait for.
 type call struct {
-	done   chan struct{}
-	answer Answer // once done
-	err    error
+	done    chan struct{}
+	waiting int    // guarded by Flight.mu: who wants a copy of the answer
+	answer  Answer // once done, when somebody waits
+	err     error
 }
 
 // NewFlight makes one; timeout bounds the shared exchange.
@@ -46,45 +49,65 @@ func appendKey(b []byte, q *Query) []byte {
 	return append(b, flags)
 }
 
-// Stage puts the flight in front of next, which is asked once for all who wait,
-// on a context of its own: it does not end when the first client gives up.
+// Stage puts the flight in front of next, which is asked once for all who wait:
+// by the first of them, but not on its context, since the others still wait when
+// it gives up.
 func (f *Flight) Stage(next Handler) Handler {
 	return HandlerFunc(func(ctx context.Context, q *Query, a *Answer) error {
 		if !q.MayWait {
 			return ErrWait
 		}
 		var buffer [keySize + 64]byte
-		key := string(appendKey(buffer[:0], q))
+		key := appendKey(buffer[:0], q)
 		f.mu.Lock()
-		c := f.calls[key]
-		if c == nil {
-			c = &call{done: make(chan struct{})}
-			f.calls[key] = c
-			go f.run(c, key, next, q.Clone())
+		if c := f.calls[string(key)]; c != nil {
+			c.waiting++
+			f.mu.Unlock()
+			return c.wait(ctx, q, a)
 		}
+		c, name := &call{done: make(chan struct{})}, string(key)
+		f.calls[name] = c
 		f.mu.Unlock()
-		select {
-		case <-c.done:
-		case <-ctx.Done():
-			a.Fail(q, edeNetwork, "no upstream answered in time")
-			return nil
-		}
-		if c.err != nil {
-			return c.err
-		}
-		wire := append(a.Wire[:0], c.answer.Wire...)
-		*a = c.answer
-		a.Wire = wire
-		return nil
+		return f.run(ctx, c, name, next, q, a)
 	})
 }
 
-func (f *Flight) run(c *call, key string, next Handler, q *Query) {
-	ctx, cancel := context.WithTimeout(context.Background(), f.timeout)
+// wait takes over the answer that another query brings.
+func (c *call) wait(ctx context.Context, q *Query, a *Answer) error {
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		a.Fail(q, edeNetwork, "no upstream answered in time")
+		return nil
+	}
+	if c.err != nil {
+		return c.err
+	}
+	wire := append(a.Wire[:0], c.answer.Wire...)
+	*a = c.answer
+	a.Wire = wire
+	return nil
+}
+
+// errStumbled is for those who wait for a query that did not come back.
+var errStumbled = errors.New("the query that asked has failed")
+
+// run asks for all who wait.
+func (f *Flight) run(ctx context.Context, c *call, key string, next Handler, q *Query, a *Answer) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.timeout)
 	defer cancel()
-	c.err = next.Resolve(ctx, q, &c.answer)
-	f.mu.Lock()
-	delete(f.calls, key)
-	f.mu.Unlock()
-	close(c.done)
+	c.err = errStumbled
+	defer func() {
+		f.mu.Lock()
+		delete(f.calls, key)
+		waiting := c.waiting
+		f.mu.Unlock()
+		if waiting > 0 {
+			c.answer = *a
+			c.answer.Wire = bytes.Clone(a.Wire)
+		}
+		close(c.done)
+	}()
+	c.err = next.Resolve(ctx, q, a)
+	return c.err
 }
