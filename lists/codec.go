@@ -1,25 +1,32 @@
 package lists
 
 import (
+	"bufio"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
+	"unsafe"
 )
 
 // The stored form of a compiled list, all numbers little-endian:
 //
 //	magic and version  8 bytes
 //	check of the seed  8
-//	size of the head   4   JSON: name, kind, the rules that are not simple
+//	size of the head   4   JSON, padded to 8 bytes: name, kind, the rules that are not simple
 //	slots              4
 //	used               4
+//	fewest labels      4   of a rule's name
 //	head, hashes (8 each), values (4 each)
 //	CRC-32C of all before it, 4
+//
+// So hashes and values can be used where they lie when the file is mapped.
 const (
-	magic      = "dpxlist\x01"
-	prefixSize = 8 + 8 + 4 + 4 + 4
+	magic      = "dpxlist\x02"
+	prefixSize = 8 + 8 + 4 + 4 + 4 + 4
+	headAlign  = 8
 )
 
 // ErrFormat says that a stored list is damaged, of another version, or of
@@ -39,8 +46,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // check recognises the seed without telling it.
 func (s *Seed) check() uint64 { return s.hash([]byte("the seed of this installation")) }
 
-// AppendTo appends the stored form of l, which was built with seed, to b.
-func (l *List) AppendTo(b []byte, seed Seed) ([]byte, error) {
+// Write writes the stored form of l, which was built with seed.
+func (l *List) Write(w io.Writer, seed Seed) error {
 	h := head{Name: l.Name, Kind: l.Kind}
 	for i := range l.complex {
 		h.Complex = append(h.Complex, l.complex[i].Rule)
@@ -50,26 +57,36 @@ func (l *List) AppendTo(b []byte, seed Seed) ([]byte, error) {
 	}
 	text, err := json.Marshal(h)
 	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", l.Name, err)
+		return fmt.Errorf("list %s: %w", l.Name, err)
 	}
-	start := len(b)
-	b = append(b, magic...)
+	for len(text)%headAlign != 0 {
+		text = append(text, ' ')
+	}
+	sum := crc32.New(castagnoli)
+	out := bufio.NewWriterSize(io.MultiWriter(w, sum), 64<<10)
+	b := append(make([]byte, 0, prefixSize), magic...)
 	b = binary.LittleEndian.AppendUint64(b, seed.check())
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(text)))
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(l.names.values)))
-	b = binary.LittleEndian.AppendUint32(b, uint32(l.names.used))
-	b = append(b, text...)
+	for _, n := range []int{len(text), len(l.names.values), l.names.used, l.fewest} {
+		b = binary.LittleEndian.AppendUint32(b, uint32(n))
+	}
+	out.Write(b) // a bufio.Writer keeps its first error until Flush
+	out.Write(text)
 	for _, h := range l.names.hashes {
-		b = binary.LittleEndian.AppendUint64(b, h)
+		out.Write(binary.LittleEndian.AppendUint64(b[:0], h))
 	}
 	for _, v := range l.names.values {
-		b = binary.LittleEndian.AppendUint32(b, uint32(v))
+		out.Write(binary.LittleEndian.AppendUint32(b[:0], uint32(v)))
 	}
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli)), nil
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	_, err = w.Write(binary.LittleEndian.AppendUint32(nil, sum.Sum32()))
+	return err
 }
 
-// ReadList reads the stored form of a list. Every fault is an ErrFormat; what
-// is returned without one is sound, whatever b was.
+// ReadList reads the stored form of a list, which keeps b: it must not change.
+// Every fault is an ErrFormat; what is returned without one is sound, whatever b
+// was.
 func ReadList(b []byte, seed Seed) (*List, error) {
 	if len(b) < prefixSize+4 || string(b[:8]) != magic {
 		return nil, fmt.Errorf("%w: another version", ErrFormat)
@@ -85,14 +102,14 @@ func ReadList(b []byte, seed Seed) (*List, error) {
 	slots := uint64(binary.LittleEndian.Uint32(body[20:]))
 	used := uint64(binary.LittleEndian.Uint32(body[24:]))
 	rest := body[prefixSize:]
-	if uint64(len(rest)) != size+12*slots || used > 0 && used >= slots {
+	if uint64(len(rest)) != size+12*slots || size%headAlign != 0 || used > 0 && used >= slots {
 		return nil, fmt.Errorf("%w: sizes do not fit", ErrFormat)
 	}
 	var h head
 	if err := json.Unmarshal(rest[:size], &h); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrFormat, err)
 	}
-	l := &List{Name: h.Name, Kind: h.Kind}
+	l := &List{Name: h.Name, Kind: h.Kind, fewest: int(binary.LittleEndian.Uint32(body[28:]))}
 	for _, r := range h.Complex {
 		l.complex = append(l.complex, complexRule{Rule: r})
 	}
@@ -100,24 +117,44 @@ func ReadList(b []byte, seed Seed) (*List, error) {
 		l.patterns.add(r)
 	}
 	l.patterns.index()
-	l.names = table{hashes: make([]uint64, slots), values: make([]value, slots), used: int(used)}
-	if !l.names.read(rest[size:], len(l.complex)) {
+	l.names = readTable(rest[size:], int(slots), int(used))
+	if !l.names.sound(len(l.complex)) {
 		return nil, fmt.Errorf("%w: impossible rules", ErrFormat)
 	}
 	return l, nil
 }
 
-// read fills t and says whether the slots make a table that can be searched:
-// as many used as announced, and no reference beyond the complex rules.
-func (t *table) read(b []byte, complex int) bool {
+// readTable makes a table of what lies in b, in place where the machine keeps
+// numbers in the same way.
+func readTable(b []byte, slots, used int) table {
+	if slots == 0 {
+		return table{}
+	}
+	if binary.NativeEndian.Uint16([]byte{1, 0}) == 1 && uintptr(unsafe.Pointer(&b[0]))%8 == 0 {
+		return tableOn(b, slots, used)
+	}
+	t := table{hashes: make([]uint64, slots), values: make([]value, slots), used: used}
 	for i := range t.hashes {
 		t.hashes[i] = binary.LittleEndian.Uint64(b[8*i:])
+		t.values[i] = value(binary.LittleEndian.Uint32(b[8*slots+4*i:]))
 	}
-	b = b[8*len(t.hashes):]
+	return t
+}
+
+// tableOn is a table on memory that is aligned to 8 bytes, hashes first.
+func tableOn(b []byte, slots, used int) table {
+	return table{
+		hashes: unsafe.Slice((*uint64)(unsafe.Pointer(&b[0])), slots),
+		values: unsafe.Slice((*value)(unsafe.Pointer(&b[8*slots])), slots),
+		used:   used,
+	}
+}
+
+// sound says whether the slots make a table that can be searched: as many used
+// as announced, and no reference beyond the complex rules.
+func (t *table) sound(complex int) bool {
 	used := 0
-	for i := range t.values {
-		v := value(binary.LittleEndian.Uint32(b[4*i:]))
-		t.values[i] = v
+	for _, v := range t.values {
 		if v == 0 {
 			continue
 		}

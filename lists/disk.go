@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -151,22 +152,45 @@ func (d disk) readList(c Config, m *meta, seed Seed) (*List, error) {
 	if d.dir == "" {
 		return nil, fs.ErrNotExist
 	}
-	b, err := os.ReadFile(d.listFile(c, m))
+	b, err := mapFile(d.listFile(c, m))
 	if err != nil {
 		return nil, err
 	}
-	return ReadList(b, seed)
+	l, err := ReadList(b, seed)
+	if err != nil {
+		unmap(b)
+		return nil, err
+	}
+	l.mapped = b
+	runtime.AddCleanup(l, unmap, b)
+	return l, nil
 }
 
-func (d disk) writeList(c Config, m *meta, l *List, seed Seed) error {
+// writeList stores l and returns it as it is read from there, so that it takes
+// no memory of its own; without a place to write, l itself. With an error, l is
+// still of use.
+func (d disk) writeList(c Config, m *meta, l *List, seed Seed) (*List, error) {
 	if !d.writes() {
-		return nil
+		return l, nil
 	}
-	b, err := l.AppendTo(make([]byte, 0, 4096+12*len(l.names.values)), seed)
+	path := d.listFile(c, m)
+	f, err := createTemp(path)
 	if err != nil {
-		return err
+		return l, err
 	}
-	return replaceFile(d.listFile(c, m), b)
+	if err := l.Write(f, seed); err != nil {
+		f.Close()
+		os.Remove(f.Name())
+		return l, err
+	}
+	if err := publish(f, path); err != nil {
+		return l, err
+	}
+	stored, err := d.readList(c, m, seed)
+	if err != nil {
+		return l, err
+	}
+	return stored, nil
 }
 
 // openRaw reads the text of the copy.

@@ -91,7 +91,7 @@ func (k *kept) loadStored() error {
 		return err
 	}
 	m.note(result, skips)
-	if err = d.writeList(k.Config, m, l, k.store.seed); err == nil {
+	if l, err = d.writeList(k.Config, m, l, k.store.seed); err == nil {
 		err = d.writeMeta(k.Config, m)
 	}
 	if err != nil {
@@ -196,7 +196,7 @@ func (k *kept) fetch(ctx context.Context, force bool) (changed bool, err error) 
 	}
 	m = meta{Validators: f.Validators, Updated: now, Checked: now, Sum: text.sum}
 	m.note(result, skips)
-	err = k.save(text, &m, l)
+	l, err = k.save(text, &m, l)
 	k.accept(l, m)
 	if err == nil {
 		err = k.store.disk.clean(k.Config, &m)
@@ -227,16 +227,18 @@ func (k *kept) unstored(err error) {
 	k.store.log.Error("a list cannot be stored; it will be fetched again after a restart", "list", k.Name, "err", err)
 }
 
-// save stores text, compiled list and, last, what makes both count.
-func (k *kept) save(text *rawText, m *meta, l *List) error {
+// save stores text, compiled list and, last, what makes both count. It returns
+// the list to be used.
+func (k *kept) save(text *rawText, m *meta, l *List) (*List, error) {
 	d := k.store.disk
 	if err := text.commit(); err != nil {
-		return err
+		return l, err
 	}
-	if err := d.writeList(k.Config, m, l, k.store.seed); err != nil {
-		return err
+	l, err := d.writeList(k.Config, m, l, k.store.seed)
+	if err != nil {
+		return l, err
 	}
-	return d.writeMeta(k.Config, m)
+	return l, d.writeMeta(k.Config, m)
 }
 
 // shrinkConfirm is how many fetches in a row have to bring the same content

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"slices"
+	"strings"
+	"unsafe"
 
 	"github.com/dchest/siphash"
 )
@@ -26,14 +28,20 @@ func (s *Seed) hash(name []byte) uint64 {
 	return siphash.Hash(binary.LittleEndian.Uint64(s[:8]), binary.LittleEndian.Uint64(s[8:]), name)
 }
 
+func (s *Seed) hashString(name string) uint64 {
+	return s.hash(unsafe.Slice(unsafe.StringData(name), len(name))) // which is only read
+}
+
 // List is one compiled list: immutable, and safe for concurrent use.
 type List struct {
 	Name string
 	Kind Action // Deny or Allow: what a plain rule of it does
 
 	names    table
+	fewest   int           // labels in the shortest name in names
 	complex  []complexRule // rules with modifiers, found through names
 	patterns patterns
+	mapped   []byte // the file that names lies in; nil when it is in memory
 }
 
 // Entries is how many different rules the list has.
@@ -49,7 +57,8 @@ type Builder struct {
 	name    string
 	kind    Action
 	seed    Seed
-	simple  []entry
+	simple  [][]entry // in chunks, so that a growing list is never copied
+	fewest  int
 	complex []Rule
 	cancel  []Rule // $badfilter
 }
@@ -58,6 +67,9 @@ type entry struct {
 	hash uint64
 	value
 }
+
+// chunkSize is how many entries a chunk of a Builder holds.
+const chunkSize = 1 << 14
 
 // NewBuilder begins a list. seed is that of the Set which the list will be part of.
 func NewBuilder(name string, kind Action, seed Seed) *Builder {
@@ -70,14 +82,35 @@ func (b *Builder) Add(r Rule) {
 	if r.Action == None {
 		r.Action = b.kind
 	}
+	if labels := 1 + strings.Count(r.Name, "."); r.Shape <= Below && (b.fewest == 0 || labels < b.fewest) {
+		b.fewest = labels
+	}
 	switch {
 	case r.Cancel:
-		b.cancel = append(b.cancel, r)
+		b.cancel = append(b.cancel, r.clone())
 	case r.simple():
-		b.simple = append(b.simple, entry{b.seed.hash([]byte(r.Name)), newValue(&r, r.Line, 0)})
+		b.addSimple(entry{b.seed.hashString(r.Name), newValue(&r, r.Line, 0)})
 	default:
-		b.complex = append(b.complex, r)
+		b.complex = append(b.complex, r.clone())
 	}
+}
+
+func (b *Builder) addSimple(e entry) {
+	last := len(b.simple) - 1
+	if last < 0 || len(b.simple[last]) == chunkSize {
+		b.simple = append(b.simple, make([]entry, 0, chunkSize))
+		last++
+	}
+	b.simple[last] = append(b.simple[last], e)
+}
+
+// clone is a copy that does not hold on to the text of the list.
+func (r Rule) clone() Rule {
+	r.Name, r.Pattern, r.DenyAllow = strings.Clone(r.Name), strings.Clone(r.Pattern), slices.Clone(r.DenyAllow)
+	for i, name := range r.DenyAllow {
+		r.DenyAllow[i] = strings.Clone(name)
+	}
+	return r
 }
 
 // simple rules need nothing but their name, and take no memory of their own.
@@ -93,33 +126,38 @@ func (r *Rule) same(o *Rule) bool {
 
 // Build makes the list. The Builder is of no use afterwards.
 func (b *Builder) Build() *List {
-	l := &List{Name: b.name, Kind: b.kind}
+	l := &List{Name: b.name, Kind: b.kind, fewest: b.fewest}
 	simple, complex := b.simple, b.complex
 	for _, c := range b.cancel {
 		if c.simple() {
 			hash, v := b.seed.hash([]byte(c.Name)), newValue(&c, 0, 0)
-			simple = slices.DeleteFunc(simple, func(e entry) bool { return e.hash == hash && e.sameRule(v) })
+			for i := range simple {
+				simple[i] = slices.DeleteFunc(simple[i], func(e entry) bool { return e.hash == hash && e.sameRule(v) })
+			}
 		} else {
 			complex = slices.DeleteFunc(complex, func(r Rule) bool { return r.same(&c) })
 		}
 	}
-	l.names = fill(simple, 0)
-	if named := l.addComplex(complex, b.seed); len(named) > 0 || l.names.used < len(simple)*3/4 {
+	written := 0
+	for _, chunk := range simple {
+		written += len(chunk)
+	}
+	l.names = fill(simple, written)
+	if named := l.addComplex(complex, b.seed); len(named) > 0 || l.names.used < written*3/4 {
 		// Again in the right size: there are rules with modifiers, or many were
 		// written twice.
-		l.names = fill(slices.Concat(simple, named), l.names.used+len(named))
+		l.names = fill(append(simple, named), l.names.used+len(named))
 	}
 	return l
 }
 
-// fill makes the table of entries, of which so many differ; 0 when that is not known.
-func fill(entries []entry, different int) table {
-	if different == 0 {
-		different = len(entries)
-	}
+// fill makes the table of entries, of which so many differ.
+func fill(chunks [][]entry, different int) table {
 	t := newTable(different)
-	for _, e := range entries {
-		t.insert(e.hash, e.value)
+	for _, chunk := range chunks {
+		for _, e := range chunk {
+			t.insert(e.hash, e.value)
+		}
 	}
 	return t
 }

@@ -64,5 +64,5 @@ type Verdict struct {
 	List   *List  // whose rule decided
 	Shape  Shape  // of that rule
 	Labels uint8  // how many labels of the asked name stand above the rule's name
-	Line   uint32 // of the rule in its list
+	Line   uint32 // of the rule in its list; 0 when it was not looked up
 }

@@ -70,9 +70,11 @@ func newTable(n int) table {
 	if n == 0 {
 		return table{}
 	}
-	slots := n + n/4 + 1
+	slots := slotsFor(n)
 	return table{hashes: make([]uint64, slots), values: make([]value, slots)}
 }
+
+func slotsFor(n int) int { return n + n/4 + 1 }
 
 // home is the slot where the search for a hash begins.
 func (t *table) home(hash uint64) int {
@@ -90,6 +92,18 @@ func (t *table) insert(hash uint64, v value) {
 		}
 		if i+1 == len(t.values) {
 			i = -1
+		}
+	}
+	t.hashes[i], t.values[i] = hash, v
+	t.used++
+}
+
+// add adds a rule that is not there.
+func (t *table) add(hash uint64, v value) {
+	i := t.home(hash)
+	for t.values[i] != 0 {
+		if i++; i == len(t.values) {
+			i = 0
 		}
 	}
 	t.hashes[i], t.values[i] = hash, v
