@@ -15,18 +15,17 @@ import (
 //
 //	magic and version  8 bytes
 //	check of the seed  8
-//	size of the head   4   JSON, padded to 8 bytes: name, kind, the rules that are not simple
-//	slots              4
-//	used               4
-//	fewest labels      4   of a rule's name
-//	head, hashes (8 each), values (4 each)
+//	size of the head   4   JSON, padded so that the buckets begin at a multiple of 64: name, kind, the rules that are not simple
+//	buckets            4
+//	used slots         4
+//	depths             4   of the rules' names
+//	head, buckets (5 hashes, 5 values, 4 bytes of nothing)
 //	CRC-32C of all before it, 4
 //
-// So hashes and values can be used where they lie when the file is mapped.
+// So the buckets can be used where they lie when the file is mapped.
 const (
-	magic      = "dpxlist\x02"
+	magic      = "dpxlist\x04"
 	prefixSize = 8 + 8 + 4 + 4 + 4 + 4
-	headAlign  = 8
 )
 
 // ErrFormat says that a stored list is damaged, of another version, or of
@@ -59,23 +58,27 @@ func (l *List) Write(w io.Writer, seed Seed) error {
 	if err != nil {
 		return fmt.Errorf("list %s: %w", l.Name, err)
 	}
-	for len(text)%headAlign != 0 {
+	for (prefixSize+len(text))%bucketBytes != 0 {
 		text = append(text, ' ')
 	}
 	sum := crc32.New(castagnoli)
 	out := bufio.NewWriterSize(io.MultiWriter(w, sum), 64<<10)
 	b := append(make([]byte, 0, prefixSize), magic...)
 	b = binary.LittleEndian.AppendUint64(b, seed.check())
-	for _, n := range []int{len(text), len(l.names.values), l.names.used, l.fewest} {
+	for _, n := range []int{len(text), len(l.names.buckets), l.names.used, int(l.depths)} {
 		b = binary.LittleEndian.AppendUint32(b, uint32(n))
 	}
 	out.Write(b) // a bufio.Writer keeps its first error until Flush
 	out.Write(text)
-	for _, h := range l.names.hashes {
-		out.Write(binary.LittleEndian.AppendUint64(b[:0], h))
-	}
-	for _, v := range l.names.values {
-		out.Write(binary.LittleEndian.AppendUint32(b[:0], uint32(v)))
+	for i := range l.names.buckets {
+		b = b[:0]
+		for _, h := range l.names.buckets[i].hashes {
+			b = binary.LittleEndian.AppendUint64(b, h)
+		}
+		for _, v := range l.names.buckets[i].values {
+			b = binary.LittleEndian.AppendUint32(b, uint32(v))
+		}
+		out.Write(append(b, 0, 0, 0, 0))
 	}
 	if err := out.Flush(); err != nil {
 		return err
@@ -99,17 +102,17 @@ func ReadList(b []byte, seed Seed) (*List, error) {
 		return nil, fmt.Errorf("%w: of another installation", ErrFormat)
 	}
 	size := uint64(binary.LittleEndian.Uint32(body[16:]))
-	slots := uint64(binary.LittleEndian.Uint32(body[20:]))
+	buckets := uint64(binary.LittleEndian.Uint32(body[20:]))
 	used := uint64(binary.LittleEndian.Uint32(body[24:]))
 	rest := body[prefixSize:]
-	if uint64(len(rest)) != size+12*slots || size%headAlign != 0 || used > 0 && used >= slots {
+	if uint64(len(rest)) != size+bucketBytes*buckets || (prefixSize+size)%bucketBytes != 0 || used > 0 && used >= bucketSlots*buckets {
 		return nil, fmt.Errorf("%w: sizes do not fit", ErrFormat)
 	}
 	var h head
 	if err := json.Unmarshal(rest[:size], &h); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrFormat, err)
 	}
-	l := &List{Name: h.Name, Kind: h.Kind, fewest: int(binary.LittleEndian.Uint32(body[28:]))}
+	l := &List{Name: h.Name, Kind: h.Kind, depths: depths(binary.LittleEndian.Uint32(body[28:]))}
 	for _, r := range h.Complex {
 		l.complex = append(l.complex, complexRule{Rule: r})
 	}
@@ -117,7 +120,7 @@ func ReadList(b []byte, seed Seed) (*List, error) {
 		l.patterns.add(r)
 	}
 	l.patterns.index()
-	l.names = readTable(rest[size:], int(slots), int(used))
+	l.names = readTable(rest[size:], int(buckets), int(used))
 	if !l.names.sound(len(l.complex)) {
 		return nil, fmt.Errorf("%w: impossible rules", ErrFormat)
 	}
@@ -126,41 +129,44 @@ func ReadList(b []byte, seed Seed) (*List, error) {
 
 // readTable makes a table of what lies in b, in place where the machine keeps
 // numbers in the same way.
-func readTable(b []byte, slots, used int) table {
-	if slots == 0 {
+func readTable(b []byte, buckets, used int) table {
+	if buckets == 0 {
 		return table{}
 	}
 	if binary.NativeEndian.Uint16([]byte{1, 0}) == 1 && uintptr(unsafe.Pointer(&b[0]))%8 == 0 {
-		return tableOn(b, slots, used)
+		return tableOn(b, buckets, used)
 	}
-	t := table{hashes: make([]uint64, slots), values: make([]value, slots), used: used}
-	for i := range t.hashes {
-		t.hashes[i] = binary.LittleEndian.Uint64(b[8*i:])
-		t.values[i] = value(binary.LittleEndian.Uint32(b[8*slots+4*i:]))
+	t := table{buckets: make([]bucket, buckets), used: used}
+	for i := range t.buckets {
+		one := &t.buckets[i]
+		for j := range one.hashes {
+			one.hashes[j] = binary.LittleEndian.Uint64(b[i*bucketBytes+8*j:])
+			one.values[j] = value(binary.LittleEndian.Uint32(b[i*bucketBytes+8*bucketSlots+4*j:]))
+		}
 	}
 	return t
 }
 
-// tableOn is a table on memory that is aligned to 8 bytes, hashes first.
-func tableOn(b []byte, slots, used int) table {
-	return table{
-		hashes: unsafe.Slice((*uint64)(unsafe.Pointer(&b[0])), slots),
-		values: unsafe.Slice((*value)(unsafe.Pointer(&b[8*slots])), slots),
-		used:   used,
-	}
+// tableOn is a table on memory that is aligned to 8 bytes.
+func tableOn(b []byte, buckets, used int) table {
+	return table{buckets: unsafe.Slice((*bucket)(unsafe.Pointer(&b[0])), buckets), used: used}
 }
 
 // sound says whether the slots make a table that can be searched: as many used
-// as announced, and no reference beyond the complex rules.
+// as announced, none behind a free one, and no reference beyond the complex rules.
 func (t *table) sound(complex int) bool {
 	used := 0
-	for _, v := range t.values {
-		if v == 0 {
-			continue
-		}
-		used++
-		if v.shape() > Below || v&valueComplex != 0 && int(v&valueNumber) >= complex {
-			return false
+	for i := range t.buckets {
+		free := false
+		for _, v := range t.buckets[i].values {
+			if v == 0 {
+				free = true
+				continue
+			}
+			used++
+			if free || v.shape() > Below || v&valueComplex != 0 && int(v&valueNumber) >= complex {
+				return false
+			}
 		}
 	}
 	return used == t.used

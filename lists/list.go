@@ -2,35 +2,10 @@ package lists
 
 import (
 	"bytes"
-	"crypto/rand"
-	"encoding/binary"
 	"slices"
 	"strings"
 	"unsafe"
-
-	"github.com/dchest/siphash"
 )
-
-// Seed keys the hash of names. It is a secret of one installation, so that
-// nobody can write a list whose names collide on purpose.
-type Seed [16]byte
-
-// NewSeed makes a random seed.
-func NewSeed() Seed {
-	var s Seed
-	rand.Read(s[:])
-	return s
-}
-
-// hash is SipHash-2-4 of a normalised name (Aumasson and Bernstein, 2012). Two
-// names of one list share a hash with a chance of about n^2 in 2^65.
-func (s *Seed) hash(name []byte) uint64 {
-	return siphash.Hash(binary.LittleEndian.Uint64(s[:8]), binary.LittleEndian.Uint64(s[8:]), name)
-}
-
-func (s *Seed) hashString(name string) uint64 {
-	return s.hash(unsafe.Slice(unsafe.StringData(name), len(name))) // which is only read
-}
 
 // List is one compiled list: immutable, and safe for concurrent use.
 type List struct {
@@ -38,7 +13,7 @@ type List struct {
 	Kind Action // Deny or Allow: what a plain rule of it does
 
 	names    table
-	fewest   int           // labels in the shortest name in names
+	depths   depths        // of the names in names
 	complex  []complexRule // rules with modifiers, found through names
 	patterns patterns
 	mapped   []byte // the file that names lies in; nil when it is in memory
@@ -49,7 +24,7 @@ func (l *List) Entries() int { return l.names.used + l.patterns.len() }
 
 // Size is the memory that the list takes, in bytes, roughly.
 func (l *List) Size() int64 {
-	return int64(len(l.names.values))*12 + int64(len(l.complex)+l.patterns.len())*256
+	return int64(len(l.names.buckets))*bucketBytes + int64(len(l.complex)+l.patterns.len())*256
 }
 
 // Builder collects the rules of a list. It is not safe for concurrent use.
@@ -58,7 +33,7 @@ type Builder struct {
 	kind    Action
 	seed    Seed
 	simple  [][]entry // in chunks, so that a growing list is never copied
-	fewest  int
+	depths  depths
 	complex []Rule
 	cancel  []Rule // $badfilter
 }
@@ -67,6 +42,16 @@ type entry struct {
 	hash uint64
 	value
 }
+
+// raw is the bytes of a string, for reading.
+func raw(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
+// depths is a set of numbers of labels: bit n stands for n, the last one for all
+// that are larger.
+type depths uint32
+
+func (d *depths) add(labels int)     { *d |= 1 << min(labels, 31) }
+func (d depths) has(labels int) bool { return d>>min(labels, 31)&1 != 0 }
 
 // chunkSize is how many entries a chunk of a Builder holds.
 const chunkSize = 1 << 14
@@ -82,14 +67,14 @@ func (b *Builder) Add(r Rule) {
 	if r.Action == None {
 		r.Action = b.kind
 	}
-	if labels := 1 + strings.Count(r.Name, "."); r.Shape <= Below && (b.fewest == 0 || labels < b.fewest) {
-		b.fewest = labels
+	if r.Shape <= Below {
+		b.depths.add(1 + strings.Count(r.Name, "."))
 	}
 	switch {
 	case r.Cancel:
 		b.cancel = append(b.cancel, r.clone())
 	case r.simple():
-		b.addSimple(entry{b.seed.hashString(r.Name), newValue(&r, r.Line, 0)})
+		b.addSimple(entry{b.seed.hash(raw(r.Name)), newValue(&r, r.Line, 0)})
 	default:
 		b.complex = append(b.complex, r.clone())
 	}
@@ -126,11 +111,11 @@ func (r *Rule) same(o *Rule) bool {
 
 // Build makes the list. The Builder is of no use afterwards.
 func (b *Builder) Build() *List {
-	l := &List{Name: b.name, Kind: b.kind, fewest: b.fewest}
+	l := &List{Name: b.name, Kind: b.kind, depths: b.depths}
 	simple, complex := b.simple, b.complex
 	for _, c := range b.cancel {
 		if c.simple() {
-			hash, v := b.seed.hash([]byte(c.Name)), newValue(&c, 0, 0)
+			hash, v := b.seed.hash(raw(c.Name)), newValue(&c, 0, 0)
 			for i := range simple {
 				simple[i] = slices.DeleteFunc(simple[i], func(e entry) bool { return e.hash == hash && e.sameRule(v) })
 			}
@@ -175,7 +160,7 @@ func (l *List) addComplex(rules []Rule, seed Seed) []entry {
 			l.patterns.add(*r)
 			continue
 		}
-		named = append(named, entry{seed.hash([]byte(r.Name)), newValue(r, uint32(len(l.complex)), valueComplex)})
+		named = append(named, entry{seed.hash(raw(r.Name)), newValue(r, uint32(len(l.complex)), valueComplex)})
 		l.complex = append(l.complex, complexRule{Rule: *r})
 	}
 	l.patterns.index()

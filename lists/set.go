@@ -1,6 +1,7 @@
 package lists
 
 import (
+	"bytes"
 	"cmp"
 	"runtime"
 	"slices"
@@ -22,7 +23,7 @@ type Set struct {
 	index    *table       // rules about names of all lists but the own; nil when there are none
 	only     *List        // whose table the index is, when it is that of a single list
 	complex  []listedRule // what complex values of a joined index refer to
-	fewest   int          // labels in the shortest name of a rule
+	depths   depths       // of the names in the index and the own rules
 	patterns bool         // some list has patterns
 }
 
@@ -65,9 +66,7 @@ func NewSet(seed Seed, own *List, lists ...*List) *Set {
 	}
 	for _, l := range s.lists {
 		s.patterns = s.patterns || l.patterns.len() > 0
-		if l.names.used > 0 && (s.fewest == 0 || l.fewest < s.fewest) {
-			s.fewest = l.fewest
-		}
+		s.depths |= l.depths
 	}
 	var named []*List
 	rules := 0
@@ -87,17 +86,14 @@ func NewSet(seed Seed, own *List, lists ...*List) *Set {
 	return s
 }
 
-// slotSize is what a slot of a table takes, in bytes.
-const slotSize = 12
-
 // join makes the index of several lists, with so many rules in all. Both it and
 // their tables are in the order of the hashes, so that memory is walked through
 // and not jumped about in.
 func (s *Set) join(rules int) {
-	slots := slotsFor(rules)
+	buckets := bucketsFor(rules)
 	t := new(table)
-	if memory, err := anonymous(slots * slotSize); err == nil {
-		*t = tableOn(memory, slots, 0)
+	if memory, err := anonymous(buckets * bucketBytes); err == nil {
+		*t = tableOn(memory, buckets, 0)
 		runtime.AddCleanup(s, unmap, memory)
 	} else {
 		*t = newTable(rules)
@@ -106,20 +102,15 @@ func (s *Set) join(rules int) {
 		if s.own && order == 0 {
 			continue
 		}
-		for i, v := range l.names.values {
-			switch {
-			case v == 0:
-				continue
-			case v&valueComplex != 0:
-				rule := &l.complex[v&valueNumber]
-				v = v&^valueNumber | value(len(s.complex))&valueNumber
-				s.complex = append(s.complex, listedRule{rule, order})
-			default:
-				// A value must not be 0, so the order is counted from 1.
-				v = v&^valueNumber | value(order+1)&valueNumber
+		l.names.each(func(hash uint64, v value) {
+			// A value must not be 0, so the order is counted from 1.
+			number := order + 1
+			if v&valueComplex != 0 {
+				number = len(s.complex)
+				s.complex = append(s.complex, listedRule{&l.complex[v&valueNumber], order})
 			}
-			t.add(l.names.hashes[i], v)
-		}
+			t.add(hash, v&^valueNumber|value(number)&valueNumber)
+		})
 		letGo(l.mapped)
 	}
 	s.index = t
@@ -133,21 +124,19 @@ func (s *Set) Lists() []*List { return s.lists }
 // finds it. Match does not allocate unless a list has patterns.
 func (s *Set) Match(name []byte, qtype uint16) Verdict {
 	var best candidate
-	labels := uint8(0)
-	for rest := name; len(rest) > 0; {
-		above := parent(rest)
-		if above == nil && s.fewest > 1 {
-			break // no rule is about a name of one label
+	var suffixes [suffixBatch]suffix
+	// All hashes first: the accesses to memory that follow then overlap.
+	w := s.walk(name)
+	for found := w.fill(&suffixes); found > 0; found = w.fill(&suffixes) {
+		for i := range found {
+			x := &suffixes[i]
+			if s.own {
+				s.matchIn(&s.lists[0].names, s.lists[0], x, name, qtype, &best)
+			}
+			if s.index != nil {
+				s.matchIn(s.index, s.only, x, name, qtype, &best)
+			}
 		}
-		hash := s.seed.hash(rest)
-		if s.own {
-			s.matchIn(&s.lists[0].names, s.lists[0], hash, name, qtype, labels, &best)
-		}
-		if s.index != nil {
-			s.matchIn(s.index, s.only, hash, name, qtype, labels, &best)
-		}
-		rest = above
-		labels++
 	}
 	if s.patterns {
 		s.eachPattern(name, qtype, func(c candidate) {
@@ -160,37 +149,66 @@ func (s *Set) Match(name []byte, qtype uint16) Verdict {
 	return best.Verdict
 }
 
-// matchIn looks for rules about one hash; of is the list that t belongs to, nil
-// for a joined index.
-func (s *Set) matchIn(t *table, of *List, hash uint64, name []byte, qtype uint16, labels uint8, best *candidate) {
+// suffix is a name above the asked one, or that one itself.
+type suffix struct {
+	hash  uint64
+	begin int // in the asked name
+}
+
+// above is how many labels of name stand above the suffix.
+func (x *suffix) above(name []byte) uint8 { return uint8(bytes.Count(name[:x.begin], []byte{'.'})) }
+
+// suffixBatch is how many suffixes are hashed before they are looked for; most
+// names have fewer.
+const suffixBatch = 8
+
+// walk goes through the suffixes of a name that rules can be about, the shortest
+// first.
+type walk struct {
+	set   *Set
+	name  []byte
+	state suffixHash
+	end   int // of what is not hashed yet; below 0 at the end
+	depth int // labels so far
+}
+
+func (s *Set) walk(name []byte) walk {
+	w := walk{set: s, name: name, state: s.seed.start(), end: len(name)}
+	if len(name) == 0 {
+		w.end = -1
+	}
+	return w
+}
+
+// fill returns how many suffixes it has put into batch, 0 at the end.
+func (w *walk) fill(batch *[suffixBatch]suffix) int {
+	n := 0
+	for w.end >= 0 && n < suffixBatch {
+		begin := labelStart(w.name, w.end)
+		w.state.add(w.name[begin:w.end])
+		w.end = begin - 1
+		if w.depth++; w.set.depths.has(w.depth) {
+			batch[n] = suffix{w.state.sum(), begin}
+			n++
+		}
+	}
+	return n
+}
+
+// matchIn looks for rules about a suffix of name; of is the list that t belongs
+// to, nil for a joined index.
+func (s *Set) matchIn(t *table, of *List, x *suffix, name []byte, qtype uint16, best *candidate) {
 	if t.used == 0 {
 		return
 	}
-	for v, at := t.next(hash, t.home(hash)); v != 0; v, at = t.next(hash, at) {
-		if c, ok := s.candidate(s.find(of, v), v, name, qtype, labels); ok && c.beats(best) {
+	for v, at := t.next(x.hash, t.first(x.hash)); v != 0; v, at = t.next(x.hash, at) {
+		if c, ok := s.candidate(of, v, name, qtype, x.above(name)); ok && c.beats(best) {
 			*best = c
 		}
+		if v&valueMore == 0 {
+			return
+		}
 	}
-}
-
-// found is what a value refers to.
-type found struct {
-	order int
-	rule  *complexRule // nil for a simple one
-	line  uint32       // 0 when it has to be looked up in the list
-}
-
-func (s *Set) find(of *List, v value) found {
-	n := uint32(v & valueNumber)
-	switch {
-	case of == nil && v&valueComplex != 0:
-		return found{order: s.complex[n].order, rule: s.complex[n].complexRule}
-	case of == nil:
-		return found{order: int(n) - 1}
-	case v&valueComplex != 0:
-		return found{order: s.orderOf(of), rule: &of.complex[n]}
-	}
-	return found{order: s.orderOf(of), line: n}
 }
 
 func (s *Set) orderOf(l *List) int { return slices.Index(s.lists, l) }
@@ -199,21 +217,21 @@ func (s *Set) orderOf(l *List) int { return slices.Index(s.lists, l) }
 // first.
 func (s *Set) Explain(name []byte, qtype uint16) []Verdict {
 	var all []candidate
-	labels := uint8(0)
-	for rest := name; len(rest) > 0; rest = parent(rest) {
-		hash := s.seed.hash(rest)
-		for order, l := range s.lists {
-			if l.names.used == 0 {
-				continue
-			}
-			v, at := l.names.next(hash, l.names.home(hash))
-			for ; v != 0; v, at = l.names.next(hash, at) {
-				if c, ok := s.candidate(s.find(s.lists[order], v), v, name, qtype, labels); ok {
-					all = append(all, c)
+	var suffixes [suffixBatch]suffix
+	w := s.walk(name)
+	for found := w.fill(&suffixes); found > 0; found = w.fill(&suffixes) {
+		for _, x := range suffixes[:found] {
+			for _, l := range s.lists {
+				if l.names.used == 0 {
+					continue
+				}
+				for v, at := l.names.next(x.hash, l.names.first(x.hash)); v != 0; v, at = l.names.next(x.hash, at) {
+					if c, ok := s.candidate(l, v, name, qtype, x.above(name)); ok {
+						all = append(all, c)
+					}
 				}
 			}
 		}
-		labels++
 	}
 	s.eachPattern(name, qtype, func(c candidate) {
 		if !slices.Contains(all, c) {
@@ -237,22 +255,37 @@ func (s *Set) Explain(name []byte, qtype uint16) []Verdict {
 	return verdicts
 }
 
-// candidate makes one of a table's rule, when it reaches and applies.
-func (s *Set) candidate(f found, v value, name []byte, qtype uint16, labels uint8) (candidate, bool) {
+// candidate is a table's rule, when it reaches so many labels down and applies;
+// of is the list that the table belongs to, nil for a joined index.
+func (s *Set) candidate(of *List, v value, name []byte, qtype uint16, labels uint8) (candidate, bool) {
 	if !v.reaches(labels) {
 		return candidate{}, false
 	}
-	if f.rule != nil {
-		if !f.rule.applies(name, qtype) {
+	var order int
+	var rule *complexRule
+	line := uint32(v & valueNumber)
+	switch {
+	case of == nil && v&valueComplex != 0:
+		rule, order = s.complex[line].complexRule, s.complex[line].order
+	case of == nil:
+		order, line = int(line)-1, 0
+		of = s.lists[order]
+	case v&valueComplex != 0:
+		rule, order = &of.complex[line], s.orderOf(of)
+	default:
+		order = s.orderOf(of)
+	}
+	if rule != nil {
+		if !rule.applies(name, qtype) {
 			return candidate{}, false
 		}
-		f.line = f.rule.Line
+		of, line = s.lists[order], rule.Line
 	}
 	return candidate{
-		Verdict:  Verdict{Action: v.action(), List: s.lists[f.order], Shape: v.shape(), Labels: labels, Line: f.line},
-		strength: s.strength(f.order, v.action(), v&valueImportant != 0),
+		Verdict:  Verdict{Action: v.action(), List: of, Shape: v.shape(), Labels: labels, Line: line},
+		strength: s.strength(order, v.action(), v&valueImportant != 0),
 		distance: labels,
-		order:    f.order,
+		order:    order,
 	}, true
 }
 
@@ -288,7 +321,7 @@ func (s *Set) strength(order int, a Action, important bool) strength {
 
 // beats says whether c decides against o.
 func (c *candidate) beats(o *candidate) bool {
-	if c.strength != o.strength {
+	if c.strength != o.strength { // also when there is no other
 		return c.strength > o.strength
 	}
 	return cmp.Or(cmp.Compare(c.distance, o.distance), cmp.Compare(c.order, o.order), cmp.Compare(c.Line, o.Line)) < 0

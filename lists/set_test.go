@@ -257,7 +257,7 @@ func BenchmarkMatch(b *testing.B) {
 				for i := 0; b.Loop(); i++ {
 					set.Match(names[i%len(names)], 1)
 				}
-				b.ReportMetric(float64(len(set.index.values)*slotSize)/rules, "B/rule")
+				b.ReportMetric(float64(len(set.index.buckets)*bucketBytes)/rules, "B/rule")
 			})
 		}
 	}
