@@ -6,6 +6,10 @@ import "strings"
 // everything below; /an expression/. Adblock rules and hosts lines that stray in
 // mean what they mean at home.
 func (p *parser) domains(line string) {
+	if onlyName(line) { // nearly every line
+		p.name(line, p.plain(), None)
+		return
+	}
 	line = strings.TrimSpace(cutComment(line, '#'))
 	if line == "" || line[0] == '!' || line[0] == ';' {
 		return

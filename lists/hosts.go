@@ -13,6 +13,10 @@ var ownNames = map[string]bool{
 
 // hosts reads a line of hosts(5): every name on it, exactly.
 func (p *parser) hosts(line string) {
+	if sink, name, ok := strings.Cut(line, " "); ok && (sink == "0.0.0.0" || sink == "127.0.0.1") && name != "" && onlyName(name) { // nearly every line
+		p.hostName(name)
+		return
+	}
 	fields := strings.Fields(cutComment(line, '#'))
 	if len(fields) == 0 || fields[0][0] == '!' {
 		return
@@ -47,8 +51,7 @@ func (p *parser) hostsName(line string, fields []string) {
 
 // hostName emits one name of a hosts line.
 func (p *parser) hostName(name string) {
-	lower := strings.ToLower(strings.TrimSuffix(name, "."))
-	switch {
+	switch lower := strings.ToLower(strings.TrimSuffix(name, ".")); {
 	case ownNames[lower] || lower == p.machine:
 		p.reject("%s: a name of the machine itself is never blocked", excerpt(name))
 	default:

@@ -32,7 +32,7 @@ type Builder struct {
 	name    string
 	kind    Action
 	seed    Seed
-	simple  [][]entry // in chunks, so that a growing list is never copied
+	simple  [parts][][]entry // by the beginning of the hash; in chunks, so that a growing list is never copied
 	depths  depths
 	complex []Rule
 	cancel  []Rule // $badfilter
@@ -53,8 +53,13 @@ type depths uint32
 func (d *depths) add(labels int)     { *d |= 1 << min(labels, 31) }
 func (d depths) has(labels int) bool { return d>>min(labels, 31)&1 != 0 }
 
-// chunkSize is how many entries a chunk of a Builder holds.
-const chunkSize = 1 << 14
+// A Builder keeps apart what will lie in one part of the table, so that filling
+// the table stays within the processor's caches.
+const (
+	partBits  = 8
+	parts     = 1 << partBits
+	chunkSize = 256 // entries
+)
 
 // NewBuilder begins a list. seed is that of the Set which the list will be part of.
 func NewBuilder(name string, kind Action, seed Seed) *Builder {
@@ -81,12 +86,13 @@ func (b *Builder) Add(r Rule) {
 }
 
 func (b *Builder) addSimple(e entry) {
-	last := len(b.simple) - 1
-	if last < 0 || len(b.simple[last]) == chunkSize {
-		b.simple = append(b.simple, make([]entry, 0, chunkSize))
+	part := &b.simple[e.hash>>(64-partBits)]
+	last := len(*part) - 1
+	if last < 0 || len((*part)[last]) == chunkSize {
+		*part = append(*part, make([]entry, 0, chunkSize))
 		last++
 	}
-	b.simple[last] = append(b.simple[last], e)
+	(*part)[last] = append((*part)[last], e)
 }
 
 // clone is a copy that does not hold on to the text of the list.
@@ -112,7 +118,7 @@ func (r *Rule) same(o *Rule) bool {
 // Build makes the list. The Builder is of no use afterwards.
 func (b *Builder) Build() *List {
 	l := &List{Name: b.name, Kind: b.kind, depths: b.depths}
-	simple, complex := b.simple, b.complex
+	simple, complex := slices.Concat(b.simple[:]...), b.complex
 	for _, c := range b.cancel {
 		if c.simple() {
 			hash, v := b.seed.hash(raw(c.Name)), newValue(&c, 0, 0)

@@ -207,36 +207,70 @@ func (p *parser) one(f Format, line string) {
 	}
 }
 
+// blockSize is how much of a text becomes one string, of which the lines are
+// parts: a string for each line would cost more than reading it.
+const blockSize = maxLine
+
 // read takes the text apart line by line.
 func (p *parser) read(in *bufio.Reader) error {
+	block := make([]byte, 0, blockSize)
 	for {
-		line, err := in.ReadSlice('\n')
-		if len(line) > 0 {
-			p.line++
-		}
-		if errors.Is(err, bufio.ErrBufferFull) {
-			for errors.Is(err, bufio.ErrBufferFull) {
-				_, err = in.ReadSlice('\n')
-			}
-			p.reject("line longer than %d bytes", maxLine)
-			line = nil
-		}
-		if err != nil && !errors.Is(err, io.EOF) {
+		n, err := in.Read(block[len(block):cap(block)])
+		block = block[:len(block)+n]
+		end := bytes.LastIndexByte(block, '\n') + 1
+		last := errors.Is(err, io.EOF)
+		switch {
+		case err != nil && !last:
 			return err
+		case last:
+			end = len(block)
+		case end == 0 && len(block) < cap(block):
+			continue
+		case end == 0:
+			if err := p.long(in); err != nil {
+				return err
+			}
+			block = block[:0]
+			continue
 		}
-		switch line = bytes.TrimRight(line, "\r\n"); {
-		case len(line) == 0:
-		case bytes.IndexByte(line, 0) >= 0:
-			p.reject("NUL byte")
-		default:
-			p.one(p.Format, string(line))
+		for text := string(block[:end]); text != ""; {
+			var line string
+			line, text, _ = strings.Cut(text, "\n")
+			p.lineOf(line)
 		}
-		if err != nil {
+		if last {
 			break
 		}
+		block = block[:copy(block, block[end:])]
 	}
 	p.closeZones()
 	return nil
+}
+
+// long reports a line that does not fit into a block, and skips the rest of it.
+func (p *parser) long(in *bufio.Reader) error {
+	p.line++
+	p.reject("line longer than %d bytes", maxLine)
+	for {
+		if _, err := in.ReadSlice('\n'); !errors.Is(err, bufio.ErrBufferFull) {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// lineOf reads one line of the text.
+func (p *parser) lineOf(line string) {
+	p.line++
+	switch line = strings.TrimRight(line, "\r\n"); {
+	case line == "":
+	case strings.IndexByte(line, 0) >= 0:
+		p.reject("NUL byte")
+	default:
+		p.one(p.Format, line)
+	}
 }
 
 // add emits a rule of the present line.
@@ -263,7 +297,7 @@ func (p *parser) reject(format string, args ...any) {
 func (p *parser) name(written string, shape Shape, action Action) {
 	name, err := Normalize(written)
 	switch {
-	case isAddress(written):
+	case (err != nil || endsInDigit(written)) && isAddress(written):
 		p.reject("%s: %s", excerpt(written), reasonAddress)
 	case err != nil:
 		p.reject("%s: %v", excerpt(written), err)
@@ -272,6 +306,28 @@ func (p *parser) name(written string, shape Shape, action Action) {
 	default:
 		p.add(Rule{Action: action, Shape: shape, Name: name})
 	}
+}
+
+// endsInDigit says whether a name could be an IPv4 address; everything else that
+// is one has characters that no name has.
+func endsInDigit(name string) bool { return name != "" && name[len(name)-1] <= '9' }
+
+// nameBytes are those that need no second look in a line that is only a name.
+var nameBytes = func() (t [256]bool) {
+	for _, c := range "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_." {
+		t[c] = true
+	}
+	return t
+}()
+
+// onlyName says whether a line is a name and nothing else.
+func onlyName(line string) bool {
+	for i := 0; i < len(line); i++ {
+		if !nameBytes[line[i]] {
+			return false
+		}
+	}
+	return line[0] != '.'
 }
 
 // plain is the shape of a name without anything around it.

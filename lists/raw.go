@@ -18,10 +18,10 @@ type rawText struct {
 	io.Reader
 	path  func(sum string) string
 	state hash.Hash
-	sum   string   // after finish
-	file  *os.File // nil when it is not stored, and after commit
-	zip   *gzip.Writer
-	fault error // of storing
+	sum   string    // after finish
+	file  *os.File  // nil when it is not stored, and after commit
+	zip   *squeezer // nil when it is not stored
+	fault error     // of storing
 }
 
 // newRaw takes body through; nothing of it is stored where d does not write.
@@ -31,7 +31,7 @@ func (d disk) newRaw(c Config, body io.Reader) *rawText {
 	t.path = func(sum string) string { return d.rawFile(c, &meta{Sum: sum}) }
 	if d.writes() {
 		if t.file, t.fault = createTemp(d.path(name(c) + "-raw")); t.fault == nil {
-			t.zip, t.fault = gzip.NewWriterLevel(t.file, gzip.BestSpeed)
+			t.zip = squeeze(t.file)
 		}
 	}
 	return t
@@ -40,8 +40,8 @@ func (d disk) newRaw(c Config, body io.Reader) *rawText {
 // Write takes in what is read. It never fails.
 func (t *rawText) Write(b []byte) (int, error) {
 	t.state.Write(b)
-	if t.file != nil && t.fault == nil {
-		_, t.fault = t.zip.Write(b)
+	if t.zip != nil {
+		t.zip.write(b)
 	}
 	return len(b), nil
 }
@@ -60,7 +60,7 @@ func (t *rawText) commit() error {
 	if t.file == nil || t.fault != nil {
 		return t.fault
 	}
-	if err := t.zip.Close(); err != nil {
+	if err := t.close(); err != nil {
 		return err
 	}
 	f := t.file
@@ -68,10 +68,71 @@ func (t *rawText) commit() error {
 	return publish(f, t.path(t.sum))
 }
 
+// close waits until everything is compressed.
+func (t *rawText) close() error {
+	if t.zip == nil {
+		return nil
+	}
+	z := t.zip
+	t.zip = nil
+	return z.close()
+}
+
 // discard removes what was not committed.
 func (t *rawText) discard() {
+	t.close()
 	if t.file != nil {
 		t.file.Close()
 		os.Remove(t.file.Name())
 	}
+}
+
+// squeezer compresses in a goroutine of its own, since that takes longer than
+// understanding the text does.
+type squeezer struct {
+	free, full chan []byte
+	done       chan error
+}
+
+// Room for what is read but not compressed yet: so many pieces of so many bytes.
+const (
+	squeezePieces = 4
+	squeezeBytes  = 64 << 10
+)
+
+func squeeze(w io.Writer) *squeezer {
+	s := &squeezer{free: make(chan []byte, squeezePieces), full: make(chan []byte, squeezePieces), done: make(chan error, 1)}
+	for range squeezePieces {
+		s.free <- make([]byte, 0, squeezeBytes)
+	}
+	go func() { s.done <- s.run(w) }()
+	return s
+}
+
+func (s *squeezer) run(w io.Writer) error {
+	zip, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+	for piece := range s.full {
+		if err == nil {
+			_, err = zip.Write(piece)
+		}
+		s.free <- piece[:0]
+	}
+	if err != nil {
+		return err
+	}
+	return zip.Close()
+}
+
+func (s *squeezer) write(b []byte) {
+	for len(b) > 0 {
+		piece := <-s.free
+		n := min(len(b), cap(piece))
+		s.full <- append(piece, b[:n]...)
+		b = b[n:]
+	}
+}
+
+func (s *squeezer) close() error {
+	close(s.full)
+	return <-s.done
 }
