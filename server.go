@@ -76,7 +76,7 @@ func probeName() string {
 }
 
 // ownerOf names the company behind a blocked name, for the metric.
-func ownerOf(name string) string {
+func ownerOf(name []byte) string {
 	o, _ := owners.Lookup(name)
 	return o.Company
 }

@@ -19,74 +19,46 @@ import (
 type Options struct {
 	Version, Commit string
 	// Owner names the company behind a blocked name, "" when it is not known. Its
-	// range is bounded, since it becomes a label.
-	Owner func(name string) string
+	// range is bounded, since it becomes a label. It is called for every blocked
+	// query, from many goroutines, and may not keep the name.
+	Owner func(name []byte) string
 }
 
-// Metrics implements resolver.Observer. It is safe for concurrent use; what
-// happens on the way of an answer is a few atomic additions.
+// Metrics implements resolver.Observer and resolver.Forker. It is safe for
+// concurrent use. What happens on the way of an answer is a few additions, to
+// memory that the goroutine shares with no other core when it has a Fork.
 type Metrics struct {
 	registry *prometheus.Registry
-	owner    func(string) string
+	owner    func([]byte) string
+	start    time.Time
 	state    state
-	summary  summary
 
-	queries   [resolver.Outcomes][transports]prometheus.Counter
-	durations [resolver.Outcomes]prometheus.Observer
-	blocked   *prometheus.CounterVec
-	owners    *prometheus.CounterVec
+	shards    []shard // one for each core
+	forks     atomic.Uint32
+	upstreams table[string, upstream]
 
-	upstreamRequests *prometheus.CounterVec
-	upstreamDuration *prometheus.HistogramVec
-	listFailures     *prometheus.CounterVec
-
+	listFailures         *prometheus.CounterVec
 	reloadOK, reloadTime prometheus.Gauge
-	ownerQueue           chan string
-	totals               [resolver.Outcomes]atomic.Uint64
+}
+
+// upstream is what is counted of one upstream.
+type upstream struct {
+	results  [resolver.Results]atomic.Uint64
+	duration histogram
 }
 
 // transports is how many transports there are.
 const transports = 5
-
-// Buckets of the classic histograms, in seconds: from what the cache takes to
-// the usual timeout. Native histograms need none.
-var (
-	queryBuckets    = []float64{.00001, .00005, .0001, .0005, .001, .005, .01, .025, .05, .1, .25, .5, 1, 2}
-	upstreamBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2}
-)
-
-// Shape of the native histograms: buckets that grow by a tenth, at most so many.
-const (
-	nativeFactor  = 1.1
-	nativeBuckets = 100
-)
-
-// ownerQueueSize bounds the blocked names whose owner is still to be looked up;
-// beyond, they count as "other".
-const ownerQueueSize = 1024
 
 // otherOwner stands for everybody whom the ownership data does not know.
 const otherOwner = "other"
 
 // New makes a Metrics with a registry of its own.
 func New(o Options) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), owner: o.Owner, ownerQueue: make(chan string, ownerQueueSize)}
+	m := &Metrics{registry: prometheus.NewRegistry(), owner: o.Owner, start: time.Now(), shards: make([]shard, runtime.GOMAXPROCS(0))}
 	if m.owner == nil {
-		m.owner = func(string) string { return "" }
+		m.owner = func([]byte) string { return "" }
 	}
-	m.summary.start = time.Now()
-	queries := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "deadpixel_queries_total",
-		Help: "Queries by how they ended and how they came."}, []string{"outcome", "transport"})
-	durations := prometheus.NewHistogramVec(histogram("deadpixel_query_duration_seconds",
-		"Time from a query's arrival to its reply.", queryBuckets), []string{"outcome"})
-	m.blocked = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "deadpixel_blocked_total",
-		Help: "Blocked queries by the list whose rule decided and where the blocked name stood."}, []string{"list", "reason"})
-	m.owners = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "deadpixel_blocked_owner_total",
-		Help: "Blocked queries by the company behind the name."}, []string{"owner"})
-	m.upstreamRequests = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "deadpixel_upstream_requests_total",
-		Help: "Questions put to an upstream by how they ended."}, []string{"upstream", "result"})
-	m.upstreamDuration = prometheus.NewHistogramVec(histogram("deadpixel_upstream_duration_seconds",
-		"Time that an upstream took.", upstreamBuckets), []string{"upstream"})
 	m.listFailures = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "deadpixel_list_failures_total",
 		Help: "Refreshes of a list that failed."}, []string{"list"})
 	m.reloadOK = prometheus.NewGauge(prometheus.GaugeOpts{Name: "deadpixel_config_reload_success",
@@ -96,21 +68,8 @@ func New(o Options) *Metrics {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "deadpixel_build_info", Help: "What runs; always 1.",
 		ConstLabels: prometheus.Labels{"version": o.Version, "commit": o.Commit, "goversion": runtime.Version()}})
 	build.Set(1)
-	m.registry.MustRegister(queries, durations, m.blocked, m.owners, m.upstreamRequests, m.upstreamDuration, m.listFailures,
-		m.reloadOK, m.reloadTime, build, &m.state)
-	for outcome := range resolver.Outcomes {
-		m.durations[outcome] = durations.WithLabelValues(outcome.String())
-		for t := range transports {
-			m.queries[outcome][t] = queries.WithLabelValues(outcome.String(), resolver.Transport(t).String())
-		}
-	}
-	go m.countOwners()
+	m.registry.MustRegister(counts{m}, m.listFailures, m.reloadOK, m.reloadTime, build, &m.state)
 	return m
-}
-
-func histogram(name, help string, buckets []float64) prometheus.HistogramOpts {
-	return prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets, NativeHistogramBucketFactor: nativeFactor,
-		NativeHistogramMaxBucketNumber: nativeBuckets, NativeHistogramMinResetDuration: time.Hour}
 }
 
 // Handler serves the metrics as text, OpenMetrics or protobuf, by negotiation.
@@ -118,46 +77,29 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
 
+// fork is a Metrics that counts queries in a shard of its own.
+type fork struct {
+	*Metrics
+	shard *shard
+}
+
+// Fork implements resolver.Forker. There are as many shards as cores, which are
+// handed out in turn.
+func (m *Metrics) Fork() resolver.Observer {
+	return fork{m, &m.shards[int(m.forks.Add(1)-1)%len(m.shards)]}
+}
+
 // Observe counts a query.
-func (m *Metrics) Observe(e resolver.Event) {
-	m.queries[e.Outcome][e.Transport].Inc()
-	m.totals[e.Outcome].Add(1)
-	m.summary.count(e.Time, e.Outcome == resolver.Blocked)
-	if e.Outcome != resolver.Dropped {
-		m.durations[e.Outcome].Observe(e.Duration.Seconds())
-	}
-	if e.Outcome != resolver.Blocked {
-		return
-	}
-	m.blocked.WithLabelValues(e.List, e.Reason.String()).Inc()
-	select {
-	case m.ownerQueue <- string(e.Name):
-	default: // a flood; who is behind it matters less than the answers
-		m.owners.WithLabelValues(otherOwner).Inc()
-	}
-}
+func (f fork) Observe(e resolver.Event) { f.shard.count(&e, f.owner) }
 
-// countOwners looks up who is behind blocked names, off the way of the answers.
-// It ends with the program.
-func (m *Metrics) countOwners() {
-	for name := range m.ownerQueue {
-		owner := m.owner(name)
-		if owner == "" {
-			owner = otherOwner
-		} else {
-			m.summary.company(time.Now(), owner)
-		}
-		m.owners.WithLabelValues(owner).Inc()
-	}
-}
-
-// Close ends the looking up of owners. Observe must not be called any more.
-func (m *Metrics) Close() { close(m.ownerQueue) }
+// Observe counts a query, for those without a Fork.
+func (m *Metrics) Observe(e resolver.Event) { m.shards[0].count(&e, m.owner) }
 
 // ObserveExchange counts a question to an upstream.
 func (m *Metrics) ObserveExchange(e resolver.Exchange) {
-	m.upstreamRequests.WithLabelValues(e.Upstream, e.Result.String()).Inc()
-	m.upstreamDuration.WithLabelValues(e.Upstream).Observe(e.Duration.Seconds())
+	u := m.upstreams.at(e.Upstream)
+	u.results[e.Result].Add(1)
+	u.duration.observe(e.Duration, upstreamLimits)
 }
 
 // ListFailed counts a refresh that failed.

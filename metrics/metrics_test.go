@@ -1,11 +1,14 @@
 package metrics
 
 import (
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,8 +17,8 @@ import (
 
 // sample is a Metrics on which everything has happened once.
 func sample(t testing.TB) *Metrics {
-	m := New(Options{Version: "1.2.3", Commit: "abc", Owner: func(name string) string {
-		if name == "pixel.facebook.com" {
+	m := New(Options{Version: "1.2.3", Commit: "abc", Owner: func(name []byte) string {
+		if string(name) == "pixel.facebook.com" {
 			return "Meta"
 		}
 		return ""
@@ -31,24 +34,18 @@ func sample(t testing.TB) *Metrics {
 		return State{Lists: []ListState{{"starter", 605, time.Unix(1700000000, 0)}, {"new", 0, time.Time{}}}, Upstreams: []UpstreamState{{"tls://dns.example", true}},
 			Cache: CacheState{3, 1000, 7}, Blocking: map[string]bool{"default": true}}
 	})
-	m.Close() // and so the owners are counted
 	return m
 }
 
 func scrape(t testing.TB, m *Metrics) string {
 	t.Helper()
-	// The owner is counted in a goroutine.
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		w := httptest.NewRecorder()
-		m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
-		b, err := io.ReadAll(w.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(string(b), "deadpixel_blocked_owner_total{") || time.Now().After(deadline) {
-			return string(b)
-		}
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	b, err := io.ReadAll(w.Body)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return string(b)
 }
 
 // The names that dashboards rely on.
@@ -115,19 +112,18 @@ func TestNegotiation(t *testing.T) {
 
 func TestSummary(t *testing.T) {
 	m := New(Options{})
-	defer m.Close()
 	now := time.Date(2026, 11, 24, 12, 0, 30, 0, time.UTC)
 	for _, ago := range []time.Duration{0, time.Minute, time.Minute, 23*time.Hour + 59*time.Minute, 25 * time.Hour} {
 		m.Observe(resolver.Event{Time: now.Add(-ago), Outcome: resolver.Cached})
 	}
 	m.Observe(resolver.Event{Time: now, Outcome: resolver.Blocked, List: "x"})
 	for range 3 {
-		m.summary.company(now, "Meta")
+		m.shards[0].company("Meta", now.Unix())
 	}
-	m.summary.company(now.Add(-23*time.Hour), "Google")
-	m.summary.company(now.Add(-30*time.Hour), "Old")
+	m.shards[0].company("Google", now.Add(-23*time.Hour).Unix())
+	m.shards[0].company("Old", now.Add(-30*time.Hour).Unix())
 	s := m.Summary(now, 5)
-	if s.Queries != 5 || s.Blocked != 1 || len(s.Minutes) != kept || s.Outcomes["cached"] != 5 {
+	if s.Queries != 5 || s.Blocked != 1 || len(s.Minutes) != keptMinutes || s.Outcomes["cached"] != 5 {
 		t.Errorf("%d queries, %d blocked, %d minutes, %v", s.Queries, s.Blocked, len(s.Minutes), s.Outcomes)
 	}
 	last := s.Minutes[len(s.Minutes)-1]
@@ -143,12 +139,114 @@ func TestSummary(t *testing.T) {
 	}
 }
 
+// Several readers count at once, while somebody scrapes: nothing is lost, and no
+// counter ever goes back.
+func TestForksCountExactly(t *testing.T) {
+	const readers, each = 8, 5000
+	m := New(Options{Owner: func([]byte) string { return "Meta" }})
+	var counting, scraping sync.WaitGroup
+	for r := range readers {
+		o := m.Fork()
+		counting.Go(func() {
+			for i := range each {
+				o.Observe(resolver.Event{Time: time.Now(), Outcome: resolver.Outcome(i % int(resolver.Outcomes)), Transport: resolver.UDP,
+					Duration: time.Duration(i*r) * time.Microsecond, List: fmt.Sprint("list", i%27), Name: []byte("x.example")})
+			}
+		})
+	}
+	done := make(chan struct{})
+	scraping.Go(func() {
+		last := map[string]float64{}
+		for more := true; more; {
+			select {
+			case <-done:
+				more = false
+			default:
+			}
+			for name, v := range values(t, m) {
+				if v < last[name] {
+					t.Errorf("%s went from %v to %v", name, last[name], v)
+				}
+				last[name] = v
+			}
+		}
+	})
+	counting.Wait()
+	close(done)
+	scraping.Wait()
+
+	var queries, blocked, owned, durations float64
+	for name, v := range values(t, m) {
+		switch {
+		case strings.HasPrefix(name, "deadpixel_queries_total"):
+			queries += v
+		case strings.HasPrefix(name, "deadpixel_blocked_total"):
+			blocked += v
+		case strings.HasPrefix(name, "deadpixel_blocked_owner_total"):
+			owned += v
+		case strings.HasPrefix(name, "deadpixel_query_duration_seconds_count"):
+			durations += v
+		}
+	}
+	ofBlocked, ofDropped := 0, 0
+	for i := range each {
+		switch resolver.Outcome(i % int(resolver.Outcomes)) {
+		case resolver.Blocked:
+			ofBlocked += readers
+		case resolver.Dropped:
+			ofDropped += readers
+		}
+	}
+	if queries != readers*each || blocked != float64(ofBlocked) || owned != float64(ofBlocked) || durations != float64(readers*each-ofDropped) {
+		t.Errorf("%v queries, %v blocked, %v with an owner, %v durations", queries, blocked, owned, durations)
+	}
+}
+
+// values are the lines of a scrape.
+func values(t testing.TB, m *Metrics) map[string]float64 {
+	all := map[string]float64{}
+	for line := range strings.Lines(scrape(t, m)) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), " "); ok && strings.HasPrefix(name, "deadpixel_") {
+			v, err := strconv.ParseFloat(value, 64)
+			if err != nil {
+				t.Errorf("%s: %v", line, err)
+			}
+			all[name] = v
+		}
+	}
+	return all
+}
+
+// Counting is on the way of every answer.
+func TestObserveAllocatesNothing(t *testing.T) {
+	m := New(Options{Owner: func([]byte) string { return "Meta" }})
+	o := m.Fork()
+	name := []byte("pixel.facebook.com")
+	for outcome := range resolver.Outcomes {
+		e := resolver.Event{Time: time.Now(), Duration: time.Millisecond, Outcome: outcome, Name: name, List: "x"}
+		if n := testing.AllocsPerRun(100, func() { o.Observe(e) }); n != 0 {
+			t.Errorf("%s: %v allocations", outcome, n)
+		}
+	}
+	x := resolver.Exchange{Upstream: "udp://192.0.2.1", Duration: time.Millisecond}
+	if n := testing.AllocsPerRun(100, func() { o.ObserveExchange(x) }); n != 0 {
+		t.Errorf("an exchange: %v allocations", n)
+	}
+}
+
+// As many cores as there are count without disturbing each other.
 func BenchmarkObserve(b *testing.B) {
-	m := New(Options{})
-	defer m.Close()
-	e := resolver.Event{Time: time.Now(), Duration: time.Millisecond, Outcome: resolver.Cached}
-	b.ReportAllocs()
-	for b.Loop() {
-		m.Observe(e)
+	m := New(Options{Owner: func([]byte) string { return "Meta" }})
+	for _, outcome := range []resolver.Outcome{resolver.Cached, resolver.Blocked} {
+		e := resolver.Event{Time: time.Now(), Duration: 20 * time.Microsecond, Outcome: outcome, List: "x", Name: []byte("pixel.facebook.com")}
+		b.Run(outcome.String(), func(b *testing.B) {
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				o := m.Fork()
+				for pb.Next() {
+					o.Observe(e)
+				}
+			})
+		})
 	}
 }

@@ -61,7 +61,8 @@ type Result uint8
 const (
 	OK Result = iota
 	Timeout
-	Error // of the network, of TLS, an unusable answer, SERVFAIL or REFUSED
+	Error   // of the network, of TLS, an unusable answer, SERVFAIL or REFUSED
+	Results // how many there are
 )
 
 // String returns the value of the metric label `result`.

@@ -39,18 +39,22 @@ var table = sync.OnceValue(func() map[string]Owner {
 })
 
 // Lookup returns who stands behind a normalised name: the owner of the longest
-// domain that the name is or lies in. It is safe for concurrent use.
-func Lookup(name string) (Owner, bool) {
+// domain that the name is or lies in. It allocates nothing, and is safe for
+// concurrent use.
+func Lookup[Name string | []byte](name Name) (Owner, bool) {
 	all := table()
 	for {
-		if o, ok := all[name]; ok {
+		if o, ok := all[string(name)]; ok {
 			return o, true
 		}
-		_, rest, ok := strings.Cut(name, ".")
-		if !ok {
+		dot := 0
+		for dot < len(name) && name[dot] != '.' {
+			dot++
+		}
+		if dot == len(name) {
 			return Owner{}, false
 		}
-		name = rest
+		name = name[dot+1:]
 	}
 }
 

@@ -235,8 +235,8 @@ func (s *Server) answer(ctx context.Context, q *resolver.Query, a *resolver.Answ
 	return nil
 }
 
-// fork returns the observer for one goroutine that reads a socket: one with
-// counters of its own where the observer can be split.
+// fork returns the observer for one socket or connection, nil when there is
+// none: one with counters of its own where the observer can be split.
 func (s *Server) fork() resolver.Observer {
 	if f, ok := s.observer.(resolver.Forker); ok {
 		return f.Fork()
@@ -244,15 +244,9 @@ func (s *Server) fork() resolver.Observer {
 	return s.observer
 }
 
-// observe tells what became of q, once the reply has left.
-func (s *Server) observe(q *resolver.Query, a *resolver.Answer) {
-	if s.observer != nil {
-		observe(s.observer, q, a, time.Since(q.Start))
-	}
-}
-
+// observe tells o, which may be nil, what became of q, once the reply has left.
 func observe(o resolver.Observer, q *resolver.Query, a *resolver.Answer, took time.Duration) {
-	if a.Quiet {
+	if o == nil || a.Quiet {
 		return
 	}
 	o.Observe(resolver.Event{
@@ -261,9 +255,10 @@ func observe(o resolver.Observer, q *resolver.Query, a *resolver.Answer, took ti
 	})
 }
 
-// wait answers q, a Clone, in a goroutine of its own, hands the reply to send and
-// calls done at the end. It returns false, and does nothing, when too many wait.
-func (s *Server) wait(q *resolver.Query, send func([]byte) error, done func()) bool {
+// wait answers q, a Clone, in a goroutine of its own, hands the reply to send,
+// tells o and calls done at the end. It returns false, and does nothing, when too
+// many wait.
+func (s *Server) wait(q *resolver.Query, o resolver.Observer, send func([]byte) error, done func()) bool {
 	select {
 	case s.waiting <- struct{}{}:
 	default:
@@ -283,7 +278,7 @@ func (s *Server) wait(q *resolver.Query, send func([]byte) error, done func()) b
 				s.log.Debug("the client is gone", "err", err)
 			}
 		}
-		s.observe(q, &a)
+		observe(o, q, &a, time.Since(q.Start))
 	})
 	return true
 }

@@ -25,6 +25,7 @@ const (
 // connection is a client's TCP connection.
 type connection struct {
 	s         *Server
+	observer  resolver.Observer
 	conn      net.Conn
 	client    netip.Addr
 	used      atomic.Int64 // Unix nanoseconds of the last query
@@ -52,7 +53,7 @@ func (s *Server) accept(so *socket, l *listener) {
 			s.fail(so, l, err)
 			return
 		}
-		conn := &connection{s: s, conn: c, pending: make(chan struct{}, maxPending)}
+		conn := &connection{s: s, observer: s.fork(), conn: c, pending: make(chan struct{}, maxPending)}
 		conn.client = c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
 		conn.used.Store(time.Now().UnixNano())
 		s.conns.add(conn, s.maxTCP)
@@ -116,12 +117,12 @@ func (c *connection) query(packet []byte) bool {
 	var a resolver.Answer
 	if err := c.s.answer(c.s.ctx, &q, &a); err == nil {
 		sent := len(a.Wire) == 0 || c.send(a.Wire) == nil
-		c.s.observe(&q, &a)
+		observe(c.observer, &q, &a, time.Since(q.Start))
 		return sent && len(a.Wire) > 0 // a connection on which nonsense comes is closed
 	}
 	c.pending <- struct{}{}
 	c.answers.Add(1)
-	waits := c.s.wait(q.Clone(), func(reply []byte) error { return c.send(reply) }, func() {
+	waits := c.s.wait(q.Clone(), c.observer, func(reply []byte) error { return c.send(reply) }, func() {
 		<-c.pending
 		c.answers.Done()
 	})
@@ -129,7 +130,7 @@ func (c *connection) query(packet []byte) bool {
 		<-c.pending
 		c.answers.Done()
 		a.Outcome = resolver.Dropped
-		c.s.observe(&q, &a)
+		observe(c.observer, &q, &a, time.Since(q.Start))
 	}
 	return waits
 }

@@ -112,7 +112,7 @@ func (r *udpReader) one(i int, now time.Time) {
 	q.Parse(packet)
 	a.Reset(r.replies[i])
 	if err := r.s.answer(r.s.ctx, q, a); err != nil {
-		if !r.s.wait(q.Clone(), r.socket.later(i), func() {}) {
+		if !r.s.wait(q.Clone(), r.observer, r.socket.later(i), func() {}) {
 			a.Outcome = resolver.Dropped
 			r.told = append(r.told, i)
 		}

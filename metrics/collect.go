@@ -1,0 +1,97 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"deadpixel/resolver"
+)
+
+// Limits of the classic histograms: from what the cache takes to the usual
+// timeout. Native histograms need none.
+var (
+	queryLimits = []time.Duration{10 * time.Microsecond, 50 * time.Microsecond, 100 * time.Microsecond, 500 * time.Microsecond,
+		time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond,
+		100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second}
+	upstreamLimits = []time.Duration{time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond,
+		25 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second}
+)
+
+var (
+	queriesTotal = prometheus.NewDesc("deadpixel_queries_total",
+		"Queries by how they ended and how they came.", []string{"outcome", "transport"}, nil)
+	queryDuration = prometheus.NewDesc("deadpixel_query_duration_seconds",
+		"Time from a query's arrival to its reply.", []string{"outcome"}, nil)
+	blockedTotal = prometheus.NewDesc("deadpixel_blocked_total",
+		"Blocked queries by the list whose rule decided and where the blocked name stood.", []string{"list", "reason"}, nil)
+	ownerTotal = prometheus.NewDesc("deadpixel_blocked_owner_total",
+		"Blocked queries by the company behind the name.", []string{"owner"}, nil)
+	upstreamRequests = prometheus.NewDesc("deadpixel_upstream_requests_total",
+		"Questions put to an upstream by how they ended.", []string{"upstream", "result"}, nil)
+	upstreamDuration = prometheus.NewDesc("deadpixel_upstream_duration_seconds",
+		"Time that an upstream took.", []string{"upstream"}, nil)
+)
+
+// counts adds up what has been counted when Prometheus asks.
+type counts struct{ *Metrics }
+
+// Describe implements prometheus.Collector.
+func (c counts) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{queriesTotal, queryDuration, blockedTotal, ownerTotal, upstreamRequests, upstreamDuration} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c counts) Collect(out chan<- prometheus.Metric) {
+	counter := func(d *prometheus.Desc, n uint64, labels ...string) {
+		out <- prometheus.MustNewConstMetricWithCreatedTimestamp(d, prometheus.CounterValue, float64(n), c.start, labels...)
+	}
+	for outcome := range resolver.Outcomes {
+		var t tally
+		for i := range c.shards {
+			t.add(&c.shards[i].durations[outcome])
+		}
+		out <- t.metric(queryDuration, queryLimits, c.start, outcome.String())
+		for transport := range transports {
+			counter(queriesTotal, c.queries(outcome, transport), outcome.String(), resolver.Transport(transport).String())
+		}
+	}
+	blocked, owned := map[cause]uint64{}, map[string]uint64{}
+	for i := range c.shards {
+		for why, n := range c.shards[i].blocked.all() {
+			blocked[why] += n.Load()
+		}
+		for name, company := range c.shards[i].owners.all() {
+			owned[name] += company.total.Load()
+		}
+	}
+	for why, n := range blocked {
+		counter(blockedTotal, n, why.list, why.reason.String())
+	}
+	for name, n := range owned {
+		if name == "" {
+			name = otherOwner
+		}
+		counter(ownerTotal, n, name)
+	}
+	for name, u := range c.upstreams.all() {
+		for result := range u.results {
+			if n := u.results[result].Load(); n > 0 {
+				counter(upstreamRequests, n, name, resolver.Result(result).String())
+			}
+		}
+		var t tally
+		t.add(&u.duration)
+		out <- t.metric(upstreamDuration, upstreamLimits, c.start, name)
+	}
+}
+
+// queries adds up one counter.
+func (m *Metrics) queries(outcome resolver.Outcome, transport int) (n uint64) {
+	for i := range m.shards {
+		n += m.shards[i].queries[outcome][transport].Load()
+	}
+	return n
+}
