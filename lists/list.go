@@ -1,7 +1,6 @@
 package lists
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 	"unsafe"
@@ -178,11 +177,3 @@ func (l *List) addComplex(rules []Rule, seed Seed) []entry {
 const maxDuplicateSearch = 4096
 
 func (r *Rule) sameAs(o Rule) bool { return r.same(&o) }
-
-// parent is name without its first label; nil for a name of one.
-func parent(name []byte) []byte {
-	if i := bytes.IndexByte(name, '.'); i >= 0 {
-		return name[i+1:]
-	}
-	return nil
-}

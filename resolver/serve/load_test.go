@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -34,7 +35,9 @@ func (c *counter) Observe(e resolver.Event) {
 func (c *counter) ObserveExchange(resolver.Exchange) {}
 
 // Over the bound of queries that wait, the others go on.
-func TestTooManyWait(t *testing.T) {
+func TestTooManyWait(t *testing.T) { inEveryWay(t, tooManyWait) }
+
+func tooManyWait(t *testing.T) {
 	seen := &counter{counts: map[resolver.Outcome]int{}, told: make(chan resolver.Outcome, 100)}
 	r := run(t, Options{MaxWaiting: 1, Observer: seen})
 	conn, err := net.Dial("udp", r.addr.String())
@@ -59,7 +62,9 @@ func TestTooManyWait(t *testing.T) {
 
 // 100,000 packets that were queries once: the server answers on, and leaks neither
 // goroutines (TestMain) nor descriptors.
-func TestMutatedPackets(t *testing.T) {
+func TestMutatedPackets(t *testing.T) { inEveryWay(t, mutatedPackets) }
+
+func mutatedPackets(t *testing.T) {
 	before := descriptors(t)
 	r := run(t, Options{})
 	close(r.gate)
@@ -102,7 +107,9 @@ func descriptors(t *testing.T) int {
 }
 
 // No query is lost while handlers and sockets change.
-func TestSwapUnderLoad(t *testing.T) {
+func TestSwapUnderLoad(t *testing.T) { inEveryWay(t, swapUnderLoad) }
+
+func swapUnderLoad(t *testing.T) {
 	r := run(t, Options{})
 	first, err := Listen([]string{r.addr.String(), "127.0.0.2:0"}, nil, r.Server.sockets)
 	if err != nil {
@@ -165,8 +172,75 @@ func TestListenErrors(t *testing.T) {
 	if !errors.As(err, &e) || !e.Own {
 		t.Errorf("an address that overlaps: %v", err)
 	}
+	if _, err = Listen([]string{own.Addrs()[0].String()}, nil, nil); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("a second instance would take a share of the queries: %v", err)
+	}
 	if _, err = Listen([]string{"192.0.2.200:0"}, nil, nil); !errors.Is(err, syscall.EADDRNOTAVAIL) {
 		t.Errorf("an address of another machine: %v", err)
+	}
+}
+
+// forks is an Observer of which each reader gets a part of its own.
+type forks struct {
+	counter
+	mu    sync.Mutex
+	parts []*counter
+}
+
+func (f *forks) Fork() resolver.Observer {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	part := &counter{counts: map[resolver.Outcome]int{}, told: f.told}
+	f.parts = append(f.parts, part)
+	return part
+}
+
+// Clients are spread over as many readers as there are processors, each of which
+// counts for itself; also on a socket that was handed over.
+func TestReaders(t *testing.T) {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := conn.(*net.UDPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	own, err := Listen([]string{"127.0.0.1:0"}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	adopted, err := Listen(nil, []*os.File{f}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const clients = 200
+	for name, sockets := range map[string]*Sockets{"own": own, "handed over": adopted} {
+		seen := &forks{counter: counter{told: make(chan resolver.Outcome, clients)}}
+		r := runOn(t, Options{Observer: seen}, sockets)
+		for range clients { // each from a port of its own
+			r.ask(t, "udp", "x.example.")
+		}
+		r.stop()
+		counted, busy := 0, 0
+		for _, part := range seen.parts {
+			counted += part.counts[resolver.Blocked]
+			if part.counts[resolver.Blocked] > 0 {
+				busy++
+			}
+		}
+		if counted != clients {
+			t.Errorf("%s: %d of %d queries are counted", name, counted, clients)
+		}
+		switch {
+		case runtime.GOOS != "linux": // one reader serves a socket there
+		case len(seen.parts) != 4:
+			t.Errorf("%s: %d readers", name, len(seen.parts))
+		case name == "own" && busy < 2:
+			t.Errorf("%s: all queries went to one reader", name)
+		}
 	}
 }
 
@@ -176,7 +250,9 @@ func port(s *Sockets) string {
 }
 
 // What waits when Run is ended is still answered.
-func TestDrain(t *testing.T) {
+func TestDrain(t *testing.T) { inEveryWay(t, drain) }
+
+func drain(t *testing.T) {
 	r := run(t, Options{})
 	conn, err := net.Dial("udp", r.addr.String())
 	if err != nil {

@@ -50,6 +50,17 @@ func (h answers) Resolve(_ context.Context, q *resolver.Query, a *resolver.Answe
 	return nil
 }
 
+// way is how servers of tests read UDP.
+var way = newDatagrams
+
+// inEveryWay runs a test with each implementation of datagrams.
+func inEveryWay(t *testing.T, test func(*testing.T)) {
+	defer func() { way = newDatagrams }()
+	t.Run("as here", test)
+	way = func(so *socket, conn *net.UDPConn) (datagrams, error) { return newPortable(so, conn), nil }
+	t.Run("portable", test)
+}
+
 // running is a Server on ports of its own.
 type running struct {
 	*Server
@@ -78,6 +89,7 @@ func runOn(t *testing.T, o Options, sockets *Sockets) *running {
 		o.Handler = r.answers
 	}
 	r.Server = New(o)
+	r.read = way
 	r.Use(sockets)
 	r.addr = r.Addrs()[0]
 	ctx, cancel := context.WithCancel(context.Background())
@@ -108,7 +120,9 @@ func (r *running) ask(t *testing.T, network, name string) *dns.Msg {
 	return m
 }
 
-func TestBothTransports(t *testing.T) {
+func TestBothTransports(t *testing.T) { inEveryWay(t, bothTransports) }
+
+func bothTransports(t *testing.T) {
 	r := run(t, Options{}, "127.0.0.1:0", "[::1]:0")
 	for _, addr := range r.Addrs() {
 		r.addr = addr
@@ -124,7 +138,9 @@ func TestBothTransports(t *testing.T) {
 }
 
 // Replies leave from the address that was asked, also on a socket for all.
-func TestReplySource(t *testing.T) {
+func TestReplySource(t *testing.T) { inEveryWay(t, replySource) }
+
+func replySource(t *testing.T) {
 	r := run(t, Options{}, ":0")
 	close(r.gate)
 	for _, addr := range r.Addrs() {
@@ -153,7 +169,9 @@ func TestReplySource(t *testing.T) {
 
 // A socket for both families, as systemd hands it over, answers both from the
 // right address.
-func TestAdoptedDualStack(t *testing.T) {
+func TestAdoptedDualStack(t *testing.T) { inEveryWay(t, adoptedDualStack) }
+
+func adoptedDualStack(t *testing.T) {
 	conn, err := net.ListenPacket("udp", "[::]:0")
 	if err != nil {
 		t.Fatal(err)
@@ -242,7 +260,9 @@ func TestTCPLimits(t *testing.T) {
 	}
 }
 
-func TestPanicIsServfail(t *testing.T) {
+func TestPanicIsServfail(t *testing.T) { inEveryWay(t, panicIsServfail) }
+
+func panicIsServfail(t *testing.T) {
 	r := run(t, Options{})
 	for range 2 {
 		if m := r.ask(t, "udp", "panic.example."); m.Rcode != dns.RcodeServerFailure {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"runtime/debug"
 	"slices"
@@ -47,6 +48,7 @@ type Server struct {
 	log      *slog.Logger
 	maxTCP   int
 	tcpIdle  time.Duration
+	read     func(*socket, *net.UDPConn) (datagrams, error)
 	waiting  chan struct{}  // one for each query that waits
 	active   sync.WaitGroup // goroutines that answer
 	conns    connections
@@ -68,8 +70,8 @@ type listener struct {
 
 // New makes a Server without sockets.
 func New(o Options) *Server {
-	s := &Server{observer: o.Observer, log: o.Log, maxTCP: o.MaxTCP, tcpIdle: o.TCPIdle, failed: make(chan error, 1),
-		started: map[*socket]*listener{}, sockets: new(Sockets)}
+	s := &Server{observer: o.Observer, log: o.Log, maxTCP: o.MaxTCP, tcpIdle: o.TCPIdle, read: newDatagrams,
+		failed: make(chan error, 1), started: map[*socket]*listener{}, sockets: new(Sockets)}
 	if s.maxTCP == 0 {
 		s.maxTCP = defaultMaxTCP
 	}
@@ -214,6 +216,9 @@ func (s *Server) Run(ctx context.Context) error {
 // answer resolves q and returns the reply in a, empty when none is due. It never
 // panics and never fails, except with ErrWait.
 func (s *Server) answer(ctx context.Context, q *resolver.Query, a *resolver.Answer) (err error) {
+	// Compiled lists are mapped files. A disk that fails is a fault when they are
+	// read, which then costs this query alone.
+	debug.SetPanicOnFault(true)
 	defer func() {
 		if r := recover(); r != nil {
 			if s.panics.Add(1) == 1 {

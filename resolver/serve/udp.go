@@ -21,7 +21,7 @@ func (s *Server) startUDP(so *socket, l *listener) {
 		if so.address.Addr().IsUnspecified() {
 			tellAsked(so, conn)
 		}
-		d, err := newDatagrams(so, conn)
+		d, err := s.read(so, conn)
 		if err != nil {
 			s.fail(so, l, err)
 			return
