@@ -2,7 +2,6 @@ package lists
 
 import (
 	"regexp"
-	"regexp/syntax"
 	"slices"
 	"strings"
 )
@@ -32,121 +31,11 @@ func within(name []byte, suffix string) bool {
 	return n >= s && string(name[n-s:]) == suffix && (n == s || name[n-s-1] == '.')
 }
 
-// gramSize is how many bytes of a pattern's fixed text find it.
-const gramSize = 4
-
-type gram [gramSize]byte
-
-// patterns are rules without a name of their own. Each is found by four bytes
-// that every match must contain, so that a name is not held against all of them;
-// the few without such bytes always are.
-type patterns struct {
-	rules  []complexRule
-	byGram map[gram][]int
-	always []int
-}
-
-func (p *patterns) len() int { return len(p.rules) }
-
-// add takes a Pattern or Regexp rule; the expression was compiled once when it
-// was parsed.
-func (p *patterns) add(r Rule) {
-	c := complexRule{Rule: r}
-	if r.Shape == Regexp {
-		expression, err := compileExpression(r.Pattern)
-		if err != nil {
-			return
-		}
-		c.expression = expression
-	}
-	p.rules = append(p.rules, c)
-}
-
-// index prepares the search.
-func (p *patterns) index() {
-	p.byGram, p.always = map[gram][]int{}, nil
-	for i := range p.rules {
-		text := p.rules[i].fixed()
-		if len(text) < gramSize {
-			p.always = append(p.always, i)
-			continue
-		}
-		// Of all its grams the one that leads to fewest others.
-		best := gram([]byte(text[:gramSize]))
-		for at := 1; at+gramSize <= len(text); at++ {
-			if g := gram([]byte(text[at : at+gramSize])); len(p.byGram[g]) < len(p.byGram[best]) {
-				best = g
-			}
-		}
-		p.byGram[best] = append(p.byGram[best], i)
-	}
-}
-
-// each calls found with every rule that matches; it may do so twice for a name
-// that repeats itself.
-func (p *patterns) each(name []byte, qtype uint16, found func(*complexRule)) {
-	try := func(i int) {
-		if r := &p.rules[i]; r.matches(name) && r.applies(name, qtype) {
-			found(r)
-		}
-	}
-	for _, i := range p.always {
-		try(i)
-	}
-	if len(p.byGram) == 0 {
-		return
-	}
-	for at := 0; at+gramSize <= len(name); at++ {
-		for _, i := range p.byGram[gram(name[at:at+gramSize])] {
-			try(i)
-		}
-	}
-}
-
 func (r *complexRule) matches(name []byte) bool {
 	if r.Shape == Regexp {
 		return r.expression.Match(name)
 	}
 	return matchPattern(r.Pattern, name)
-}
-
-// fixed is the longest text that every match contains.
-func (r *complexRule) fixed() string {
-	longest := ""
-	if r.Shape == Pattern {
-		for _, part := range strings.FieldsFunc(r.Pattern, func(c rune) bool { return c == '*' || c == '|' || c == '^' }) {
-			if len(part) > len(longest) {
-				longest = part
-			}
-		}
-		return longest
-	}
-	parsed, err := syntax.Parse(r.Pattern, syntax.Perl)
-	if err != nil {
-		return ""
-	}
-	return fixedText(parsed.Simplify())
-}
-
-// fixedText is the longest literal that a match of re must contain.
-func fixedText(re *syntax.Regexp) string {
-	switch re.Op {
-	case syntax.OpLiteral:
-		if text := string(re.Rune); text == strings.ToLower(text) {
-			return text
-		}
-	case syntax.OpCapture, syntax.OpPlus:
-		return fixedText(re.Sub[0])
-	case syntax.OpConcat:
-		longest := ""
-		for _, sub := range re.Sub {
-			if text := fixedText(sub); len(text) > len(longest) {
-				longest = text
-			}
-		}
-		return longest
-	}
-	return ""
 }
 
 // compileExpression compiles RE2 (https://github.com/google/re2/wiki/Syntax)

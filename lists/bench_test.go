@@ -1,0 +1,179 @@
+package lists
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"runtime/metrics"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// many is a list of n names.
+func many(n int) *List { return manyOf(0, n) }
+
+// manyOf is a list of n names of a longer list. One in sixteen is allowed.
+func manyOf(first, n int) *List {
+	b := NewBuilder(fmt.Sprint("from ", first), Deny, Seed{1})
+	for i := first; i < first+n; i++ {
+		action := Deny
+		if i%16 == 0 {
+			action = Allow
+		}
+		b.Add(Rule{Action: action, Shape: Subtree, Name: fmt.Sprintf("host%d.tracker%d.example", i, i%5000), Line: uint32(i + 1)})
+	}
+	return b.Build()
+}
+
+// A million rules in one list and in eight; names are asked for at random, so
+// that they are not in the processor's caches.
+func BenchmarkMatch(b *testing.B) {
+	const rules = 1_000_000
+	const parts = 8
+	one := []*List{manyOf(0, rules)}
+	var eight []*List
+	for i := range parts {
+		eight = append(eight, manyOf(i*rules/parts, rules/parts))
+	}
+	random := rand.New(rand.NewPCG(1, 1))
+	asked := map[string][][]byte{}
+	for range 1 << 16 {
+		n := random.IntN(rules)
+		asked["hit"] = append(asked["hit"], fmt.Appendf(nil, "host%d.tracker%d.example", n, n%5000))
+		asked["below"] = append(asked["below"], fmt.Appendf(nil, "www.host%d.tracker%d.example", n, n%5000))
+		asked["miss"] = append(asked["miss"], fmt.Appendf(nil, "www.site%d.org", n))
+	}
+	for _, c := range []struct {
+		name  string
+		lists []*List
+	}{{"1 list", one}, {"8 lists", eight}} {
+		set := NewSet(Seed{1}, nil, c.lists...)
+		for _, kind := range []string{"hit", "below", "miss"} {
+			b.Run(c.name+"/"+kind, func(b *testing.B) {
+				names := asked[kind]
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					set.Match(names[i%len(names)], 1)
+				}
+				b.ReportMetric(float64(len(set.index.buckets)*bucketBytes)/rules, "B/rule")
+			})
+		}
+	}
+}
+
+// The longest name there can be, all of whose suffixes may have rules.
+func BenchmarkMatchLongest(b *testing.B) {
+	text := ""
+	for depth := range 127 {
+		text += "||" + strings.Repeat("a.", depth) + "b^ "
+	}
+	set := setOf(b, "", text)
+	name := []byte(strings.Repeat("a.", 126) + "c")
+	b.ReportAllocs()
+	for b.Loop() {
+		set.Match(name, 1)
+	}
+}
+
+// What a thousand patterns and expressions add to a name that none matches.
+func BenchmarkMatchPatterns(b *testing.B) {
+	var text strings.Builder
+	for i := range 500 {
+		fmt.Fprintf(&text, "||ad%dx*.example^ /^(.+[_.-])?tracker%d[0-9]*\\.[a-z]+$/ ", i, i)
+	}
+	set := setOf(b, "", text.String())
+	names := [][]byte{[]byte("www.site.example.org"), []byte("static.cdn.some-page.net"), []byte("telemetry.vendor.com"), []byte("adtracker.site.org")}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		set.Match(names[i%len(names)], 1)
+	}
+}
+
+// texts are a list of n rules as its maker writes it.
+func texts(n int) map[string][]byte {
+	all := map[string][]byte{}
+	for i := range n {
+		name := fmt.Sprintf("host%d.tracker%d.example", i, i%5000)
+		all["domains"] = fmt.Appendf(all["domains"], "%s\n", name)
+		all["hosts"] = fmt.Appendf(all["hosts"], "0.0.0.0 %s\n", name)
+		all["adblock"] = fmt.Appendf(all["adblock"], "||%s^\n", name)
+		all["dnsmasq"] = fmt.Appendf(all["dnsmasq"], "local=/%s/\n", name)
+		all["unbound"] = fmt.Appendf(all["unbound"], "local-zone: \"%s\" always_nxdomain\n", name)
+		all["rpz"] = fmt.Appendf(all["rpz"], "%s CNAME .\n", name)
+	}
+	return all
+}
+
+func BenchmarkParse(b *testing.B) {
+	for format, text := range texts(100_000) {
+		b.Run(format, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				rules := 0
+				if _, err := Parse(bytes.NewReader(text), ParseOptions{}, func(Rule) { rules++ }, func(Skip) {}); err != nil || rules != 100_000 {
+					b.Fatal(rules, err)
+				}
+			}
+		})
+	}
+}
+
+// From a text of a million rules to a list that is ready to be used and stored.
+func BenchmarkCompile(b *testing.B) {
+	const rules = 1_000_000
+	text := texts(rules)["domains"]
+	runtime.GC()
+	peak := watchMemory()
+	for b.Loop() {
+		builder := NewBuilder("million", Deny, Seed{1})
+		if _, err := Parse(bytes.NewReader(text), ParseOptions{}, builder.Add, func(Skip) {}); err != nil {
+			b.Fatal(err)
+		}
+		if err := builder.Build().Write(io.Discard, Seed{1}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(peak())/(1<<20), "MiB-peak")
+	b.ReportMetric(rules*float64(b.N)/b.Elapsed().Seconds(), "rules/s")
+}
+
+// watchMemory returns a function that tells by how many bytes the memory in use
+// has grown at most since.
+func watchMemory() func() uint64 {
+	inUse := func() uint64 {
+		sample := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+		metrics.Read(sample)
+		return sample[0].Value.Uint64() - sample[1].Value.Uint64()
+	}
+	var most atomic.Uint64
+	before, done := inUse(), make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(time.Millisecond):
+				most.Store(max(most.Load(), inUse()))
+			}
+		}
+	}()
+	return func() uint64 {
+		close(done)
+		return max(most.Load(), before) - before
+	}
+}
+
+func BenchmarkReadList(b *testing.B) {
+	stored := written(b, many(682_000), Seed{1})
+	b.SetBytes(int64(len(stored)))
+	for b.Loop() {
+		if _, err := ReadList(stored, Seed{1}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
