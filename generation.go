@@ -126,7 +126,7 @@ func (g *generation) load(ctx context.Context, p parts) error {
 			Prefetch:   c.Cache.Prefetch,
 			Healthy:    forward.Healthy,
 		},
-		Flight:  resolver.NewFlight(c.Upstream.Timeout),
+		Flight:  resolver.NewFlight(),
 		Forward: forward,
 		Log:     p.log,
 	})

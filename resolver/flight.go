@@ -6,15 +6,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"sync"
-	"time"
 )
 
 // Flight lets identical questions that are under way share one exchange. It is
 // safe for concurrent use.
 type Flight struct {
-	timeout time.Duration
-	mu      sync.Mutex
-	calls   map[string]*call
+	mu    sync.Mutex
+	calls map[string]*call
 }
 
 // call is one exchange that several queries wait for.
@@ -25,10 +23,8 @@ type call struct {
 	err     error
 }
 
-// NewFlight makes one; timeout bounds the shared exchange.
-func NewFlight(timeout time.Duration) *Flight {
-	return &Flight{timeout: timeout, calls: map[string]*call{}}
-}
+// NewFlight makes one.
+func NewFlight() *Flight { return &Flight{calls: map[string]*call{}} }
 
 // keySize is the room for a key in a buffer of its own.
 const keySize = 1024
@@ -51,7 +47,7 @@ func appendKey(b []byte, q *Query) []byte {
 
 // Stage puts the flight in front of next, which is asked once for all who wait:
 // by the first of them, but not on its context, since the others still wait when
-// it gives up.
+// it gives up. So next has to end by itself, as a Forward does at its timeout.
 func (f *Flight) Stage(next Handler) Handler {
 	return HandlerFunc(func(ctx context.Context, q *Query, a *Answer) error {
 		if !q.MayWait {
@@ -94,8 +90,6 @@ var errStumbled = errors.New("the query that asked has failed")
 
 // run asks for all who wait.
 func (f *Flight) run(ctx context.Context, c *call, key string, next Handler, q *Query, a *Answer) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.timeout)
-	defer cancel()
 	c.err = errStumbled
 	defer func() {
 		f.mu.Lock()
@@ -108,6 +102,6 @@ func (f *Flight) run(ctx context.Context, c *call, key string, next Handler, q *
 		}
 		close(c.done)
 	}()
-	c.err = next.Resolve(ctx, q, a)
+	c.err = next.Resolve(context.WithoutCancel(ctx), q, a)
 	return c.err
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
@@ -126,15 +127,20 @@ func (f *Forward) Resolve(ctx context.Context, q *Query, a *Answer) error {
 	if start.IsZero() {
 		start = time.Now()
 	}
-	deadline := start.Add(f.timeout)
 	order := g.order(f.strategy, start)
 	answers := make(chan attempt, len(order))
+	asking := newAsking(ctx, start.Add(f.timeout))
+	defer asking.leave()
 	next, pending := 0, 0
 	ask := func() {
 		c := order[next]
 		next++
 		pending++
-		go func() { answers <- f.attempt(ctx, c.server, q, deadline) }()
+		asking.users.Add(1)
+		go func() {
+			defer asking.leave()
+			answers <- f.attempt(asking, c.server, q)
+		}()
 	}
 	ask()
 	if f.strategy == Race && len(order) > 1 && order[1].good {
@@ -142,8 +148,6 @@ func (f *Forward) Resolve(ctx context.Context, q *Query, a *Answer) error {
 	}
 	wait := time.NewTimer(f.hedge(order[0]))
 	defer wait.Stop()
-	limit := time.NewTimer(time.Until(deadline))
-	defer limit.Stop()
 	var failure *errFailure
 	for pending > 0 {
 		select {
@@ -167,7 +171,7 @@ func (f *Forward) Resolve(ctx context.Context, q *Query, a *Answer) error {
 				ask()
 				wait.Reset(f.hedge(order[next-1]))
 			}
-		case <-limit.C:
+		case <-asking.Done():
 			pending = 0
 		case <-ctx.Done():
 			pending = 0
@@ -192,6 +196,28 @@ func (f *Forward) hedge(c choice) time.Duration {
 	return min(max(4*c.latency, hedgeMin), hedgeMax)
 }
 
+// asking is the context of the attempts for one query: it ends at the query's
+// deadline, whatever becomes of the client. Its timer goes when nobody uses it.
+type asking struct {
+	context.Context
+	stop  context.CancelFunc
+	users atomic.Int32
+}
+
+// newAsking has one user, who has to leave.
+func newAsking(ctx context.Context, deadline time.Time) *asking {
+	a := new(asking)
+	a.Context, a.stop = context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	a.users.Store(1)
+	return a
+}
+
+func (a *asking) leave() {
+	if a.users.Add(-1) == 0 {
+		a.stop()
+	}
+}
+
 // attempt is the outcome of asking one server.
 type attempt struct {
 	*server
@@ -202,33 +228,39 @@ type attempt struct {
 
 // attempt asks one server. It goes on when the query has been answered by
 // another, so that a server which never answers is found out.
-func (f *Forward) attempt(ctx context.Context, s *server, q *Query, deadline time.Time) attempt {
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
-	defer cancel()
+func (f *Forward) attempt(ctx context.Context, s *server, q *Query) attempt {
 	start := time.Now()
 	r := attempt{server: s}
 	r.wire, r.ede, r.err = exchange(ctx, s, q, true)
-	var failure *errFailure
-	if errors.As(r.err, &failure) && !failure.hasOPT && (failure.rcode == dns.RcodeFormatError || failure.rcode == dns.RcodeNotImplemented) {
-		// A server from before EDNS (RFC 6891, section 6.2.2).
+	if r.err != nil && beforeEDNS(r.err) {
 		r.wire, r.ede, r.err = exchange(ctx, s, q, false)
 	}
 	if r.err == nil {
 		s.suspect.Store(0)
 	}
 	if f.observer != nil {
-		e := Exchange{Upstream: s.String(), Duration: time.Since(start)}
-		var timeout interface{ Timeout() bool }
-		switch {
-		case r.err == nil:
-		case errors.Is(r.err, context.DeadlineExceeded), errors.As(r.err, &timeout) && timeout.Timeout():
-			e.Result = Timeout
-		default:
-			e.Result = Error
-		}
-		f.observer.ObserveExchange(e)
+		f.observer.ObserveExchange(Exchange{Upstream: s.String(), Result: resultOf(r.err), Duration: time.Since(start)})
 	}
 	return r
+}
+
+// beforeEDNS says that a server failed as one from before EDNS does (RFC 6891,
+// section 6.2.2).
+func beforeEDNS(err error) bool {
+	var failure *errFailure
+	return errors.As(err, &failure) && !failure.hasOPT && (failure.rcode == dns.RcodeFormatError || failure.rcode == dns.RcodeNotImplemented)
+}
+
+// resultOf is how an exchange that ended with err is counted.
+func resultOf(err error) Result {
+	if err == nil {
+		return OK
+	}
+	var timeout interface{ Timeout() bool }
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
+		return Timeout
+	}
+	return Error
 }
 
 // exchange puts q to a server and takes the reply apart.

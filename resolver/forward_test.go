@@ -180,7 +180,7 @@ func TestFlightShares(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &late{after: 100 * time.Millisecond}
 		forward := NewForward(ForwardOptions{Servers: []Upstream{server}, Timeout: 2 * time.Second})
-		h := NewFlight(2 * time.Second).Stage(forward)
+		h := NewFlight().Stage(forward)
 		var all sync.WaitGroup
 		for i := range 50 {
 			all.Go(func() {

@@ -30,7 +30,7 @@ func fuzzResolver(tb testing.TB, reply func(query []byte) []byte) *Resolver {
 	forward := NewForward(ForwardOptions{Servers: []Upstream{&echo{reply}}, Timeout: time.Second})
 	return New(Options{Access: access, Local: local, Cache: NewCache(1 << 20), Policy: CachePolicy{MaxTTL: time.Hour, Stale: time.Hour},
 		Blocking: Blocking{Matcher: lists.NewSet(lists.Seed{}, nil, b.Build()), Pause: new(Pause), Canaries: true},
-		Flight:   NewFlight(time.Second), Forward: forward, Log: log})
+		Flight:   NewFlight(), Forward: forward, Log: log})
 }
 
 // echo is an Upstream that makes its reply of the query.

@@ -252,7 +252,7 @@ func (s *story) begin() {
 	o.Blocking.Matcher = lists.NewSet(lists.Seed{}, s.own.Build(), s.set.Build())
 	o.Forward = NewForward(s.forward)
 	o.Policy.Healthy = o.Forward.Healthy
-	o.Cache, o.Flight, o.Log = NewCache(1<<20), NewFlight(s.forward.Timeout), log
+	o.Cache, o.Flight, o.Log = NewCache(1<<20), NewFlight(), log
 	o.Probe = "secret.deadpixel.invalid"
 	s.resolver = New(o)
 }

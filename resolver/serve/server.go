@@ -38,7 +38,6 @@ const (
 	defaultTCPIdle    = 10 * time.Second
 	defaultMaxWaiting = 4096
 	drainTime         = 3 * time.Second // how long Run lets queries that wait finish
-	waitLimit         = 2 * time.Minute // no query waits longer, whatever its handler does
 )
 
 // Server answers queries that arrive on its sockets. It is safe for concurrent use.
@@ -260,7 +259,8 @@ func observe(o resolver.Observer, q *resolver.Query, a *resolver.Answer, took ti
 	})
 }
 
-// wait answers q, a Clone, in a goroutine of its own, hands the reply to send,
+// wait answers q, a Clone, in a goroutine of its own for as long as its handler
+// takes, hands the reply to send,
 // tells o and calls done at the end. It returns false, and does nothing, when too
 // many wait.
 func (s *Server) wait(q *resolver.Query, o resolver.Observer, send func([]byte) error, done func()) bool {
@@ -272,10 +272,8 @@ func (s *Server) wait(q *resolver.Query, o resolver.Observer, send func([]byte) 
 	s.active.Go(func() {
 		defer func() { <-s.waiting }()
 		defer done()
-		ctx, cancel := context.WithTimeout(s.ctx, waitLimit)
-		defer cancel()
 		var a resolver.Answer
-		if err := s.answer(ctx, q, &a); err != nil {
+		if err := s.answer(s.ctx, q, &a); err != nil {
 			a.Fail(q, dns.ExtendedErrorCodeOther, "internal error") // ErrWait, though q may wait
 		}
 		if len(a.Wire) > 0 {
