@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 )
@@ -161,14 +160,13 @@ func (d disk) readList(c Config, m *meta, seed Seed) (*List, error) {
 		unmap(b)
 		return nil, err
 	}
-	l.mapped = b
-	runtime.AddCleanup(l, unmap, b)
+	l.memory, l.mapped = ownedBy(l, b), true
 	return l, nil
 }
 
 // writeList stores l and returns it as it is read from there, so that it takes
-// no memory of its own; without a place to write, l itself. With an error, l is
-// still of use.
+// no memory of its own; l is then of no more use. Without a place to write, and
+// with an error, it returns l itself.
 func (d disk) writeList(c Config, m *meta, l *List, seed Seed) (*List, error) {
 	if !d.writes() {
 		return l, nil
@@ -190,6 +188,7 @@ func (d disk) writeList(c Config, m *meta, l *List, seed Seed) (*List, error) {
 	if err != nil {
 		return l, err
 	}
+	l.release()
 	return stored, nil
 }
 

@@ -15,7 +15,8 @@ type List struct {
 	depths   depths        // of the names in names
 	complex  []complexRule // rules with modifiers, found through names
 	patterns patterns
-	mapped   []byte // the file that names lies in; nil when it is in memory
+	memory   region // where names lies
+	mapped   bool   // the memory is a file
 }
 
 // Entries is how many different rules the list has.
@@ -32,6 +33,8 @@ type Builder struct {
 	kind    Action
 	seed    Seed
 	simple  [parts][][]entry // by the beginning of the hash; in chunks, so that a growing list is never copied
+	slabs   []region         // where the chunks lie
+	room    []entry          // of the last slab
 	depths  depths
 	complex []Rule
 	cancel  []Rule // $badfilter
@@ -57,7 +60,8 @@ func (d depths) has(labels int) bool { return d>>min(labels, 31)&1 != 0 }
 const (
 	partBits  = 8
 	parts     = 1 << partBits
-	chunkSize = 256 // entries
+	chunkSize = 256              // entries
+	slabSize  = 1024 * chunkSize // entries; 4 MB, of which only what is used takes memory
 )
 
 // NewBuilder begins a list. seed is that of the Set which the list will be part of.
@@ -88,10 +92,22 @@ func (b *Builder) addSimple(e entry) {
 	part := &b.simple[e.hash>>(64-partBits)]
 	last := len(*part) - 1
 	if last < 0 || len((*part)[last]) == chunkSize {
-		*part = append(*part, make([]entry, 0, chunkSize))
+		*part = append(*part, b.chunk())
 		last++
 	}
 	(*part)[last] = append((*part)[last], e)
+}
+
+// chunk is room for more entries.
+func (b *Builder) chunk() []entry {
+	if len(b.room) == 0 {
+		slab := newRegion(b, slabSize*int(unsafe.Sizeof(entry{})))
+		b.slabs = append(b.slabs, slab)
+		b.room = unsafe.Slice((*entry)(unsafe.Pointer(&slab.bytes[0])), slabSize)
+	}
+	chunk := b.room[:0:chunkSize]
+	b.room = b.room[chunkSize:]
+	return chunk
 }
 
 // clone is a copy that does not hold on to the text of the list.
@@ -132,24 +148,34 @@ func (b *Builder) Build() *List {
 	for _, chunk := range simple {
 		written += len(chunk)
 	}
-	l.names = fill(simple, written)
+	l.fill(simple, written)
 	if named := l.addComplex(complex, b.seed); len(named) > 0 || l.names.used < written*3/4 {
 		// Again in the right size: there are rules with modifiers, or many were
 		// written twice.
-		l.names = fill(append(simple, named), l.names.used+len(named))
+		l.fill(append(simple, named), l.names.used+len(named))
 	}
+	for i := range b.slabs {
+		b.slabs[i].release()
+	}
+	*b = Builder{}
 	return l
 }
 
 // fill makes the table of entries, of which so many differ.
-func fill(chunks [][]entry, different int) table {
-	t := newTable(different)
+func (l *List) fill(chunks [][]entry, different int) {
+	l.memory.release()
+	l.names, l.memory = newTable(l, different)
 	for _, chunk := range chunks {
 		for _, e := range chunk {
-			t.insert(e.hash, e.value)
+			l.names.insert(e.hash, e.value)
 		}
 	}
-	return t
+}
+
+// release gives back the memory of a list that nobody uses any more.
+func (l *List) release() {
+	l.names = table{}
+	l.memory.release()
 }
 
 // addComplex takes in the rules that are not simple and returns the table

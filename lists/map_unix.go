@@ -28,8 +28,7 @@ func mapFile(path string) ([]byte, error) {
 	return unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
 }
 
-// anonymous returns so many bytes, all zero, that the garbage collector does not
-// count: what is large and stays must not decide how much may pile up.
+// anonymous returns so many bytes, all zero, straight from the kernel.
 func anonymous(size int) ([]byte, error) {
 	return unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 }
@@ -37,9 +36,6 @@ func anonymous(size int) ([]byte, error) {
 // unmap gives back what mapFile or anonymous returned.
 func unmap(b []byte) { unix.Munmap(b) }
 
-// letGo tells the kernel that a mapped file will not be read soon.
-func letGo(b []byte) {
-	if len(b) > 0 {
-		unix.Madvise(b, unix.MADV_DONTNEED)
-	}
-}
+// letGo tells the kernel that what mapFile returned will not be read soon.
+// Memory that is no file would be erased by it.
+func letGo(b []byte) { unix.Madvise(b, unix.MADV_DONTNEED) }

@@ -21,6 +21,7 @@ type Set struct {
 	lists    []*List // the own rules first, when there are any
 	own      bool
 	index    *table       // rules about names of all lists but the own; nil when there are none
+	memory   region       // of a joined index
 	only     *List        // whose table the index is, when it is that of a single list
 	complex  []listedRule // what complex values of a joined index refer to
 	depths   depths       // of the names in the index and the own rules
@@ -90,14 +91,8 @@ func NewSet(seed Seed, own *List, lists ...*List) *Set {
 // their tables are in the order of the hashes, so that memory is walked through
 // and not jumped about in.
 func (s *Set) join(rules int) {
-	buckets := bucketsFor(rules)
-	t := new(table)
-	if memory, err := anonymous(buckets * bucketBytes); err == nil {
-		*t = tableOn(memory, buckets, 0)
-		runtime.AddCleanup(s, unmap, memory)
-	} else {
-		*t = newTable(rules)
-	}
+	t, memory := newTable(s, rules)
+	s.memory = memory
 	for order, l := range s.lists {
 		if s.own && order == 0 {
 			continue
@@ -111,9 +106,11 @@ func (s *Set) join(rules int) {
 			}
 			t.add(hash, v&^valueNumber|value(number)&valueNumber)
 		})
-		letGo(l.mapped)
+		if l.mapped {
+			letGo(l.memory.bytes)
+		}
 	}
-	s.index = t
+	s.index = &t
 }
 
 // Lists are the lists of the set, in order, the own rules first.

@@ -86,12 +86,14 @@ func (v value) sameRule(other value) bool {
 	return (v^other)&^(valueNumber|valueMore) == 0 && v&valueComplex == 0
 }
 
-// newTable makes a table with room for n rules.
-func newTable(n int) table {
+// newTable makes a table with room for n rules, in memory of its own.
+func newTable[T any](owner *T, n int) (table, region) {
 	if n == 0 {
-		return table{}
+		return table{}, region{}
 	}
-	return table{buckets: make([]bucket, bucketsFor(n))}
+	buckets := bucketsFor(n)
+	memory := newRegion(owner, buckets*bucketBytes)
+	return tableOn(memory.bytes, buckets, 0), memory
 }
 
 // home is the bucket where the search for a hash begins.
