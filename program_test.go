@@ -42,6 +42,7 @@ type program struct {
 	config string
 	dns    string // where it answers
 	web    string // URL of its page
+	debug  string // URL of its profiles
 	lines  chan logLine
 	exited chan error
 }
@@ -52,6 +53,7 @@ type logLine struct {
 	Problem string   `json:"problem"`
 	DNS     []string `json:"dns"`
 	Web     string   `json:"web"`
+	URL     string   `json:"url"`
 	text    string
 }
 
@@ -122,6 +124,9 @@ func (p *program) wait(message string) logLine {
 				p.t.Fatalf("it ended without saying %q:\n%s", message, strings.Join(seen, "\n"))
 			}
 			seen = append(seen, line.text)
+			if line.Message == "profiles are served" {
+				p.debug = line.URL
+			}
 			if line.Message == message {
 				return line
 			}

@@ -56,6 +56,27 @@ func TestBlocksWithoutInternet(t *testing.T) {
 	p.stop()
 }
 
+// Profiles of the running program are there for who asked for them, and not on
+// the page's address.
+func TestProfiles(t *testing.T) {
+	p := prepare(t, basics("127.0.0.1:9"), "--debug", "127.0.0.1:0").start()
+	for path, want := range map[string]string{"": "goroutine", "heap?debug=1": "heap profile", "profile?seconds=1": "\x1f\x8b"} {
+		r, err := http.Get(p.debug + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r.Body)
+		r.Body.Close()
+		if err != nil || r.StatusCode != http.StatusOK || !strings.Contains(string(b), want) {
+			t.Errorf("%s%s: %s, %v: no %q", p.debug, path, r.Status, err, want)
+		}
+	}
+	if status, _ := p.get("/debug/pprof/"); status != http.StatusNotFound {
+		t.Errorf("on the page's address: %d", status)
+	}
+	p.stop()
+}
+
 func TestForwardsAndCounts(t *testing.T) {
 	up := newInternet(t)
 	p := prepare(t, basics(up.address)+starterList).start()
@@ -232,6 +253,8 @@ func TestExitStatus(t *testing.T) {
 		{[]string{"explain", "--type", "NONE", "x.example"}, 2, "no record type"},
 		{[]string{"pause", "soon"}, 2, "no duration"},
 		{[]string{"--listen", "nowhere"}, 2, "--listen"},
+		{[]string{"--debug", "6060"}, 2, "write a loopback address"},
+		{[]string{"--debug", "0.0.0.0:6060"}, 2, "write a loopback address"},
 		{[]string{"check", "--config", bad}, 1, bad + ":2: unknown key \"dns.lissten\""},
 		{[]string{"check", "--config", missing}, 1, "nowhere.txt: "},
 		{[]string{"--config", bad + ".not"}, 1, "no such file"},
