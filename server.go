@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"deadpixel/lists"
 	"deadpixel/lists/owners"
 	"deadpixel/metrics"
 	"deadpixel/resolver"
@@ -107,6 +108,7 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 	if err != nil {
 		return err
 	}
+	lists.Gently(true) // there are queries to answer from now on
 	s.dns = serve.New(serve.Options{Handler: g.resolver, Observer: s.metrics, Log: s.log})
 	s.dns.Use(s.sockets)
 	s.join()

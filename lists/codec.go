@@ -70,7 +70,11 @@ func (l *List) Write(w io.Writer, seed Seed) error {
 	}
 	out.Write(b) // a bufio.Writer keeps its first error until Flush
 	out.Write(text)
+	var work worker
 	for i := range l.names.buckets {
+		if i%stepBuckets == 0 {
+			work.step()
+		}
 		b = b[:0]
 		for _, h := range l.names.buckets[i].hashes {
 			b = binary.LittleEndian.AppendUint64(b, h)
@@ -95,7 +99,7 @@ func ReadList(b []byte, seed Seed) (*List, error) {
 		return nil, fmt.Errorf("%w: another version", ErrFormat)
 	}
 	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
-	if crc32.Checksum(body, castagnoli) != sum {
+	if checksum(body) != sum {
 		return nil, fmt.Errorf("%w: damaged", ErrFormat)
 	}
 	if binary.LittleEndian.Uint64(body[8:]) != seed.check() {
@@ -127,6 +131,18 @@ func ReadList(b []byte, seed Seed) (*List, error) {
 	return l, nil
 }
 
+// checksum is that of a stored list.
+func checksum(b []byte) (sum uint32) {
+	var work worker
+	for len(b) > 0 {
+		piece := b[:min(len(b), stepBuckets*bucketBytes)]
+		sum = crc32.Update(sum, castagnoli, piece)
+		b = b[len(piece):]
+		work.step()
+	}
+	return sum
+}
+
 // readTable makes a table of what lies in b, in place where the machine keeps
 // numbers in the same way.
 func readTable(b []byte, buckets, used int) table {
@@ -156,7 +172,11 @@ func tableOn(b []byte, buckets, used int) table {
 // as announced, none behind a free one, and no reference beyond the complex rules.
 func (t *table) sound(complex int) bool {
 	used := 0
+	var work worker
 	for i := range t.buckets {
+		if i%stepBuckets == 0 {
+			work.step()
+		}
 		free := false
 		for _, v := range t.buckets[i].values {
 			if v == 0 {

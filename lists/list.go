@@ -165,7 +165,9 @@ func (b *Builder) Build() *List {
 func (l *List) fill(chunks [][]entry, different int) {
 	l.memory.release()
 	l.names, l.memory = newTable(l, different)
+	var work worker
 	for _, chunk := range chunks {
+		work.step()
 		for _, e := range chunk {
 			l.names.insert(e.hash, e.value)
 		}

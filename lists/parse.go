@@ -172,6 +172,7 @@ type parser struct {
 	ParseOptions
 	emit func(Rule)
 	skip func(Skip)
+	work worker
 
 	machine string // what this machine calls itself
 	line    uint32
@@ -233,6 +234,7 @@ func (p *parser) read(in *bufio.Reader) error {
 			block = block[:0]
 			continue
 		}
+		p.work.step()
 		for text := string(block[:end]); text != ""; {
 			var line string
 			line, text, _ = strings.Cut(text, "\n")

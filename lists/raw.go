@@ -96,8 +96,8 @@ type squeezer struct {
 
 // Room for what is read but not compressed yet: so many pieces of so many bytes.
 const (
-	squeezePieces = 4
-	squeezeBytes  = 64 << 10
+	squeezePieces = 16
+	squeezeBytes  = 16 << 10
 )
 
 func squeeze(w io.Writer) *squeezer {
@@ -111,7 +111,9 @@ func squeeze(w io.Writer) *squeezer {
 
 func (s *squeezer) run(w io.Writer) error {
 	zip, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+	var work worker
 	for piece := range s.full {
+		work.step()
 		if err == nil {
 			_, err = zip.Write(piece)
 		}

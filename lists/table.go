@@ -164,9 +164,16 @@ func (t *table) add(hash uint64, v value) {
 	}
 }
 
+// stepBuckets is how many buckets are worked on between two steps of a worker.
+const stepBuckets = 1024
+
 // each calls f for every rule, nearly in the order of the hashes.
 func (t *table) each(f func(hash uint64, v value)) {
+	var work worker
 	for i := range t.buckets {
+		if i%stepBuckets == 0 {
+			work.step()
+		}
 		b := &t.buckets[i]
 		for j, v := range b.values {
 			if v == 0 {
