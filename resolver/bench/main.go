@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -51,6 +52,10 @@ func main() {
 func run(ctx context.Context, o options) (good bool, err error) {
 	// A reply must wake its reader at once, whatever else of the generator runs.
 	runtime.GOMAXPROCS(max(8, runtime.NumCPU()))
+	// Nor may collecting garbage take the processors from a server: it waits for
+	// the end of a turn, unless there is very much.
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(2 << 30)
 	b := &bench{options: o}
 	if b.dir, err = os.MkdirTemp("", "deadpixel-bench-"); err != nil {
 		return false, err
@@ -177,7 +182,7 @@ func (b *bench) header() string {
 		source = fmt.Sprintf("%s of %s", figure(float64(len(b.list.list))), filepath.Base(b.listFile))
 	}
 	var t strings.Builder
-	fmt.Fprintf(&t, "%s, Linux %s, %s, %d processors, %s. Rules: %s; long list: %s. %d threads, %d rounds: median (minimum–maximum).\n\n",
+	fmt.Fprintf(&t, "%s, Linux %s, %s, %d processors, %s. Rules: %s; long list: %s. Threads: %d. Rounds: %d; median (minimum–maximum).\n\n",
 		time.Now().UTC().Format(time.DateOnly), release.String(), processor(), runtime.NumCPU(), runtime.Version(),
 		source, figure(float64(b.million)), b.threads, b.rounds)
 	for _, k := range b.kinds {

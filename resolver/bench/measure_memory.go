@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"time"
 )
@@ -31,7 +32,7 @@ func (b *bench) memory(ctx context.Context) error {
 				return err
 			}
 			defer running[i].stop()
-			if _, err := s.await(ctx, running[i], w.questions(mix{100, 0}, 1)); err != nil {
+			if _, err := s.await(ctx, running[i], time.Millisecond, w.questions(mix{100, 0}, 1)); err != nil {
 				return err
 			}
 		}
@@ -71,7 +72,7 @@ func (b *bench) start(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			answered, err := s.await(ctx, p, long.questions(mix{100, 0}, 1))
+			answered, err := s.await(ctx, p, time.Millisecond, long.questions(mix{100, 0}, 1))
 			if err == nil {
 				// What it writes for the next start may come after the first answer.
 				err = pause(ctx, settle)
@@ -125,15 +126,7 @@ func (b *bench) reloadOne(ctx context.Context, s *site, p *process, w *work) err
 		return err
 	}
 	summit := watchPeak(p, forgot == nil)
-	began, err := b.change(ctx, s, p)
-	var holds time.Time
-	if err == nil {
-		// A new name below the added one each time: no cache can have it.
-		holds, err = s.await(ctx, p, below(added))
-	}
-	if err == nil {
-		err = pause(ctx, b.lead)
-	}
+	began, holds, err := b.change(ctx, s, p, added)
 	samples, example := load.stop()
 	peak := summit()
 	if err != nil {
@@ -151,16 +144,27 @@ func (b *bench) reloadOne(ctx context.Context, s *site, p *process, w *work) err
 	return nil
 }
 
-// change puts the staged list in place after a while of load and tells the server.
-func (b *bench) change(ctx context.Context, s *site, p *process) (time.Time, error) {
-	if err := pause(ctx, b.lead); err != nil {
-		return time.Time{}, err
+// change puts the staged list in place amid the load, tells the server, and
+// waits until it blocks the added domain.
+func (b *bench) change(ctx context.Context, s *site, p *process, added string) (began, holds time.Time, err error) {
+	if err := errors.Join(pause(ctx, b.lead), s.useList()); err != nil {
+		return began, holds, err
 	}
-	if err := s.useList(); err != nil {
-		return time.Time{}, err
-	}
-	began := time.Now()
-	return began, s.reload(s, p)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	began = time.Now()
+	told := make(chan error, 1)
+	go func() {
+		err := s.reload(s, p) // which may take as long as the reload itself
+		if err != nil {
+			cancel(err)
+		}
+		told <- err
+	}()
+	// A new name below the added one each time: no cache can have it. Rarely,
+	// since this adds to the load.
+	holds, err = s.await(ctx, p, 5*time.Millisecond, below(added))
+	return began, holds, errors.Join(err, <-told, pause(ctx, b.lead))
 }
 
 // watchPeak samples the memory of a process until its result is called. The

@@ -44,7 +44,7 @@ func (b *bench) outageOne(ctx context.Context, s *site, p *process) error {
 		back = now()
 		limited, cancel := context.WithTimeout(ctx, outagePatience)
 		defer cancel()
-		if works, err = s.await(limited, p, b.list.questions(mix{0, 0}, 1)); err != nil {
+		if works, err = s.await(limited, p, time.Millisecond, b.list.questions(mix{0, 0}, 1)); err != nil {
 			return fmt.Errorf("after the outage: %w", err)
 		}
 		return pause(ctx, b.lead)
@@ -72,6 +72,7 @@ func (b *bench) outageOne(ctx context.Context, s *site, p *process) error {
 	}
 	// What had to be forwarded may fail or be lost, but not be answered wrongly.
 	t := sum(during(forwarded), example)
+	b.add(row+", new names: told of the failure", "%", s.name, 100*float64(t.failed)/float64(max(1, t.asked)))
 	t.lost = 0
 	b.check(row+", forwarded", s.name, t, true)
 	b.add(row+": forwarding works again after", "ms", s.name, works.Sub(began.Add(back)).Seconds()*1000)

@@ -42,6 +42,7 @@ func scramble(x uint64) uint64 {
 // and none is below another.
 func domain(number int) string {
 	var b strings.Builder
+	b.Grow(24)
 	// An odd factor makes neighbours different and keeps all distinct.
 	unique := uint64(number) * 0x9e3779b1 % uint64(2*maxRules)
 	luck := scramble(uint64(number))

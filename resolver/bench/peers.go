@@ -124,7 +124,8 @@ func recursor() *kind {
 	return &kind{name: "pdns-recursor", path: "pdns_recursor", version: []string{"--version"}, blocks: true,
 		list: rpz,
 		reload: func(s *site, _ *process) error {
-			out, err := exec.Command(find("rec_control"), "--config-dir="+s.dir, "--socket-dir="+s.dir, "reload-lua-config").CombinedOutput()
+			out, err := exec.Command(find("rec_control"), "--config-dir="+s.dir, "--socket-dir="+s.dir,
+				"--timeout=180", "reload-lua-config").CombinedOutput()
 			if err != nil {
 				return fmt.Errorf("rec_control: %w: %s", err, out)
 			}
@@ -184,10 +185,9 @@ func knot() *kind {
 		configure: func(s *site) ([]string, error) {
 			file, err := s.configFile("kresd.conf", fmt.Sprintf(`net.listen('127.0.0.1', %d, {kind='dns'})
 trust_anchors.remove('.')
-modules = {'hints > iterate'}
 cache.open(256 * MB, 'lmdb://%s')
 policy.add(policy.rpz(policy.DENY, %q, false))
-policy.add(policy.all(policy.FORWARD({'127.0.0.1@%d'})))
+policy.add(policy.all(policy.STUB({'127.0.0.1@%d'})))
 `, s.address.Port(), s.file("cache"), s.listFile(), s.upstream.Port()))
 			return []string{s.path, "-n", "-c", file, s.dir}, err
 		}}

@@ -135,9 +135,8 @@ func (s *site) load() load {
 // startPatience is how long a server may take to read a list.
 const startPatience = 3 * time.Minute
 
-// await asks every millisecond until an answer is right, and returns when that
-// came. Each query is another, so that no answer before it can be kept.
-func (s *site) await(ctx context.Context, p *process, next questions) (time.Time, error) {
+// await asks at an interval until an answer is right, and returns when that came.
+func (s *site) await(ctx context.Context, p *process, every time.Duration, next questions) (time.Time, error) {
 	conn, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(s.address))
 	if err != nil {
 		return time.Time{}, err
@@ -156,7 +155,7 @@ func (s *site) await(ctx context.Context, p *process, next questions) (time.Time
 		}
 		q, want := next()
 		packet, _ := book.put(buf, q, want, 0)
-		deadline := time.Now().Add(time.Millisecond)
+		deadline := time.Now().Add(every)
 		conn.Write(packet)
 		conn.SetReadDeadline(deadline)
 		for {
@@ -189,7 +188,7 @@ func (s *site) up(ctx context.Context, w *work) (*process, error) {
 
 func (s *site) ready(ctx context.Context, p *process, w *work) error {
 	for _, m := range []mix{{100, 0}, {0, 0}} {
-		if _, err := s.await(ctx, p, w.questions(m, 1)); err != nil {
+		if _, err := s.await(ctx, p, time.Millisecond, w.questions(m, 1)); err != nil {
 			return err
 		}
 	}
