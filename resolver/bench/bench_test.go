@@ -252,11 +252,11 @@ func TestPlot(t *testing.T) {
 	var p plot
 	a := p.panel("one & two", "rules")
 	for x := 1.0; x <= 1000; x *= 10 {
-		a.add("deadpixel", x, 3+x/1000)
-		a.add("deadpixel", x, 3)
-		a.add("floor", x, 2)
+		a.add("deadpixel", "blocked", x, 3+x/1000)
+		a.add("deadpixel", "blocked", x, 3)
+		a.add("floor", "blocked", x, 2)
 	}
-	p.panel("a single point", "clients").add("deadpixel", 5, 1)
+	p.panel("a single point", "clients").add("deadpixel", "mix", 5, 1)
 	p.panel("empty", "x")
 	text := p.svg()
 	for d := xml.NewDecoder(strings.NewReader(text)); ; {

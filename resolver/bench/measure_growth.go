@@ -9,7 +9,7 @@ import (
 
 // growth asks deadpixel with longer and longer lists.
 func (b *bench) growth(ctx context.Context) error {
-	panel := b.plot.panel("Processor time of an answer by length of the list", "rules")
+	panel := b.plot.panel("Processor time per answer by length of the list", "rules")
 	for _, rules := range b.growthSteps {
 		names, err := generate(rules)
 		if err != nil {
@@ -19,8 +19,8 @@ func (b *bench) growth(ctx context.Context) error {
 		heading := fmt.Sprintf("growth, %s rules", figure(float64(rules)))
 		err = b.turns(ctx, heading, b.fewRounds(), b.ourselves(), func(k *kind) error {
 			return b.with(ctx, k, w, b.threads, func(s *site, p *process) error {
-				return b.costs(ctx, s, p, w, heading, func(series string, cost float64) {
-					panel.add(series, float64(rules), cost)
+				return b.costs(ctx, s, p, w, heading, func(server, what string, cost float64) {
+					panel.add(server, what, float64(rules), cost)
 				})
 			})
 		})
@@ -33,7 +33,7 @@ func (b *bench) growth(ctx context.Context) error {
 
 // clients asks from more and more addresses.
 func (b *bench) clients(ctx context.Context) error {
-	panel := b.plot.panel("Processor time of an answer by number of clients", "client addresses")
+	panel := b.plot.panel("Processor time per answer by number of clients", "client addresses")
 	return b.turns(ctx, "clients", b.fewRounds(), b.ourselves(), func(k *kind) error {
 		return b.with(ctx, k, b.list, b.threads, func(s *site, p *process) error {
 			for _, count := range b.clientSteps {
@@ -44,9 +44,9 @@ func (b *bench) clients(ctx context.Context) error {
 					return err
 				}
 				row := fmt.Sprintf("%s clients, mix", figure(float64(count)))
-				b.add(row+": processor time of an answer", "µs", k.name, cost)
+				b.add(row+": processor time per answer", "µs", k.name, cost)
 				b.check(row, k.name, t, false)
-				panel.add(k.name+", mix", float64(count), cost)
+				panel.add(k.name, "mix", float64(count), cost)
 			}
 			return nil
 		})

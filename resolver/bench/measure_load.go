@@ -27,7 +27,7 @@ func (b *bench) throughput(ctx context.Context) error {
 					return err
 				}
 				row := "throughput " + m.name
-				b.add(row+": processor time of an answer", "µs", k.name, cost)
+				b.add(row+": processor time per answer", "µs", k.name, cost)
 				b.add(row+": answers", "/s", k.name, float64(t.answered())/t.took.Seconds())
 				b.check(row, k.name, t, false)
 			}
@@ -64,7 +64,7 @@ func (b *bench) steady(ctx context.Context) error {
 			}
 			t := sum(samples, example)
 			row := "steady 5,000/s"
-			b.add(row+": processor time of an answer", "µs", k.name, micros(after-before)/float64(max(1, t.answered())))
+			b.add(row+": processor time per answer", "µs", k.name, micros(after-before)/float64(max(1, t.answered())))
 			times := latencies(samples, func(sample) bool { return true })
 			b.add(row+": latency, median", "µs", k.name, percentile(times, 50))
 			b.add(row+": latency, 99 %", "µs", k.name, percentile(times, 99))
@@ -116,17 +116,17 @@ func (b *bench) ourselves() []*kind {
 
 // costs measures blocked and cached answers under a heading. plotted, if not
 // nil, is given each value.
-func (b *bench) costs(ctx context.Context, s *site, p *process, w *work, heading string, plotted func(series string, cost float64)) error {
+func (b *bench) costs(ctx context.Context, s *site, p *process, w *work, heading string, plotted func(server, what string, cost float64)) error {
 	for _, m := range throughputMixes[:2] {
 		cost, t, err := spent(ctx, p, s.load(), b.queries, b.askers(w, m.mix))
 		if err != nil {
 			return err
 		}
 		row := heading + ", " + m.name
-		b.add(row+": processor time of an answer", "µs", s.name, cost)
+		b.add(row+": processor time per answer", "µs", s.name, cost)
 		b.check(row, s.name, t, false)
 		if plotted != nil {
-			plotted(s.name+", "+m.name, cost)
+			plotted(s.name, m.name, cost)
 		}
 	}
 	return nil

@@ -178,15 +178,16 @@ addAction(SuffixMatchNodeRule(blocked, true), RCodeAction(DNSRCode.NXDOMAIN))
 }
 
 // knot runs as one process: its way to a second is a second process, whose
-// processor time would have to be added.
+// processor time would have to be added. It watches its list by itself.
 func knot() *kind {
 	return &kind{name: "knot-resolver", path: "kresd", version: []string{"--version"}, blocks: true,
-		list: rpz,
+		list: rpz, reload: func(*site, *process) error { return nil },
 		configure: func(s *site) ([]string, error) {
 			file, err := s.configFile("kresd.conf", fmt.Sprintf(`net.listen('127.0.0.1', %d, {kind='dns'})
 trust_anchors.remove('.')
+for _, m in ipairs({'priming', 'detect_time_skew', 'ta_update', 'ta_signal_query'}) do modules.unload(m) end
 cache.open(256 * MB, 'lmdb://%s')
-policy.add(policy.rpz(policy.DENY, %q, false))
+policy.add(policy.rpz(policy.DENY, %q, true))
 policy.add(policy.all(policy.STUB({'127.0.0.1@%d'})))
 `, s.address.Port(), s.file("cache"), s.listFile(), s.upstream.Port()))
 			return []string{s.path, "-n", "-c", file, s.dir}, err

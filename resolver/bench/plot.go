@@ -19,9 +19,10 @@ type panel struct {
 	series      []*series
 }
 
+// series is a line. Each server has its colour; a second line of it is dashed.
 type series struct {
-	name   string
-	points map[float64][]float64 // y values by x
+	server, what string
+	points       map[float64][]float64 // y values by x
 }
 
 // panel begins another panel, whose x axis is in unit.
@@ -31,11 +32,11 @@ func (p *plot) panel(title, unit string) *panel {
 	return n
 }
 
-func (p *panel) add(name string, x, y float64) {
-	at := slices.IndexFunc(p.series, func(s *series) bool { return s.name == name })
+func (p *panel) add(server, what string, x, y float64) {
+	at := slices.IndexFunc(p.series, func(s *series) bool { return s.server == server && s.what == what })
 	if at < 0 {
 		at = len(p.series)
-		p.series = append(p.series, &series{name, map[float64][]float64{}})
+		p.series = append(p.series, &series{server, what, map[float64][]float64{}})
 	}
 	points := p.series[at].points
 	points[x] = append(points[x], y)
@@ -44,8 +45,8 @@ func (p *panel) add(name string, x, y float64) {
 // Sizes in pixels.
 const (
 	panelWidth, panelHeight    = 560, 420
-	marginLeft, marginRight    = 64, 20
-	marginTop, lineHeight      = 48, 18
+	marginLeft, marginRight    = 64, 40
+	marginTop, lineHeight      = 60, 18
 	plotWidth, marginToLegends = panelWidth - marginLeft - marginRight, 56
 )
 
@@ -89,7 +90,7 @@ func (p *panel) draw(b *strings.Builder) {
 	}
 
 	text(marginLeft, 22, `font-size="14" font-weight="bold"`, p.title)
-	text(8, marginTop-12, "", "µs of processor time an answer")
+	text(8, marginTop-12, "", "µs of processor time per answer")
 	for i := range int(math.Round(top/step)) + 1 {
 		v := float64(i) * step
 		line(marginLeft, y(v), panelWidth-marginRight, y(v), "#ddd")
@@ -104,7 +105,7 @@ func (p *panel) draw(b *strings.Builder) {
 	text(marginLeft+float64(plotWidth)/2, float64(bottom)+36, `text-anchor="middle"`, p.unit+" (logarithmic)")
 
 	for i, s := range p.series {
-		colour := colours[i%len(colours)]
+		colour, dashes := p.style(s)
 		var path []string
 		for _, at := range xs {
 			values := slices.Clone(s.points[at])
@@ -116,11 +117,27 @@ func (p *panel) draw(b *strings.Builder) {
 			fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>`+"\n", x(at), y(m), colour)
 			path = append(path, fmt.Sprintf("%.1f,%.1f", x(at), y(m)))
 		}
-		fmt.Fprintf(b, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2"/>`+"\n", strings.Join(path, " "), colour)
+		fmt.Fprintf(b, `<polyline points="%s" fill="none" stroke="%s" stroke-width="2" stroke-dasharray="%s"/>`+"\n", strings.Join(path, " "), colour, dashes)
 		left, under := float64(marginLeft+i%2*plotWidth/2), float64(bottom+marginToLegends+i/2*lineHeight)
-		line(left, under-4, left+18, under-4, colour)
-		text(left+24, under, "", s.name)
+		fmt.Fprintf(b, `<path d="M%.1f %.1fh26" stroke="%s" stroke-width="2" stroke-dasharray="%s"/>`+"\n", left, under-4, colour, dashes)
+		text(left+32, under, "", s.server+", "+s.what)
 	}
+}
+
+// style is the colour of a series' server and how its line is dashed.
+func (p *panel) style(of *series) (colour, dashes string) {
+	var servers, lines []string
+	for _, s := range p.series {
+		if !slices.Contains(servers, s.server) {
+			servers = append(servers, s.server)
+		}
+		if s.server == of.server {
+			lines = append(lines, s.what)
+		}
+	}
+	slices.Sort(servers) // the same in every panel, whoever was measured first
+	dash := slices.Index(lines, of.what) % 3
+	return colours[slices.Index(servers, of.server)%len(colours)], []string{"none", "6 3", "2 2"}[dash]
 }
 
 // extent is all x values in order, and the highest y.
