@@ -230,6 +230,7 @@ func TestTable(t *testing.T) {
 		r.add("speed", "µs", "one", v)
 	}
 	r.add("size", "MiB", "two", 12.34)
+	r.add("size", "MiB", "none", percentile(nil, 99))
 	want := `| | one | two |
 |---|---:|---:|
 | speed, µs | 2 (1–3) | - |

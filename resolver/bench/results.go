@@ -25,8 +25,12 @@ type row struct {
 	Values map[string][]float64 `json:"values"` // by server, one a round
 }
 
-// add notes a value. The unit belongs to the row.
+// add notes a value. The unit belongs to the row. What is not a number, such as
+// the latency of no answer at all, is left out: JSON has no word for it.
 func (r *results) add(name, unit, server string, value float64) {
+	if math.IsNaN(value) {
+		return
+	}
 	at := slices.IndexFunc(r.rows, func(o *row) bool { return o.Name == name })
 	if at < 0 {
 		at = len(r.rows)
