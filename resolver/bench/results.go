@@ -102,11 +102,11 @@ func figure(v float64) string {
 	}
 }
 
-// cell is the median, with minimum and maximum where there are several rounds.
+// cell is the median, with minimum and maximum where rounds differ.
 func cell(values []float64) string {
 	values = slices.Clone(values)
 	text := figure(middle(values))
-	if n := len(values); n > 1 {
+	if n := len(values); n > 0 && values[0] != values[n-1] {
 		text += " (" + figure(values[0]) + "–" + figure(values[n-1]) + ")"
 	}
 	return text
