@@ -40,8 +40,7 @@ func (c *Cache) Stage(p CachePolicy) Stage {
 
 // Resolve answers from the cache, or asks and stores.
 func (s *caching) Resolve(ctx context.Context, q *Query, a *Answer) error {
-	var buffer [keySize + 64]byte
-	key := appendKey(buffer[:0], q)
+	key := q.key()
 	e := s.get(key)
 	now := q.Start
 	switch {

@@ -3,7 +3,6 @@ package resolver
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"sync"
 )
@@ -26,25 +25,6 @@ type call struct {
 // NewFlight makes one.
 func NewFlight() *Flight { return &Flight{calls: map[string]*call{}} }
 
-// keySize is the room for a key in a buffer of its own.
-const keySize = 1024
-
-// appendKey appends what makes two queries ask the same: name, type, class, and
-// DO and CD, which change the answer.
-func appendKey(b []byte, q *Query) []byte {
-	flags := byte(0)
-	if q.EDNS.DO {
-		flags |= 1
-	}
-	if q.CD {
-		flags |= 2
-	}
-	b = append(b, q.Name...)
-	b = binary.BigEndian.AppendUint16(b, q.Type)
-	b = binary.BigEndian.AppendUint16(b, q.Class)
-	return append(b, flags)
-}
-
 // Stage puts the flight in front of next, which is asked once for all who wait:
 // by the first of them, but not on its context, since the others still wait when
 // it gives up. So next has to end by itself, as a Forward does at its timeout.
@@ -53,8 +33,7 @@ func (f *Flight) Stage(next Handler) Handler {
 		if !q.MayWait {
 			return ErrWait
 		}
-		var buffer [keySize + 64]byte
-		key := appendKey(buffer[:0], q)
+		key := q.key()
 		f.mu.Lock()
 		if c := f.calls[string(key)]; c != nil {
 			c.waiting++

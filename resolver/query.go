@@ -84,7 +84,25 @@ type Query struct {
 	// second asking is not counted twice.
 	Admitted bool
 
-	name [lists.MaxName + 64]byte
+	room []byte // the memory of Name, and of what key puts behind it
+}
+
+// keyTail is how many bytes of a key follow the name.
+const keyTail = 2 + 2 + 1
+
+// key is what makes two queries ask the same: name, type, class, and DO and CD,
+// which change the answer. It lies in q and is valid until q is parsed again.
+func (q *Query) key() []byte {
+	flags := byte(0)
+	if q.EDNS.DO {
+		flags |= 1
+	}
+	if q.CD {
+		flags |= 2
+	}
+	b := binary.BigEndian.AppendUint16(q.Name, q.Type)
+	b = binary.BigEndian.AppendUint16(b, q.Class)
+	return append(b, flags)
 }
 
 // Parse fills q from a packet, which it keeps. Client, Transport, Start and
@@ -92,7 +110,10 @@ type Query struct {
 // other servers do. The Fault, also in q.Fault, says what a reply may hold: with
 // Malformed the header fields are set, and Question when it was readable.
 func (q *Query) Parse(packet []byte) Fault {
-	q.Packet, q.Question, q.Name = packet, nil, q.name[:0]
+	if cap(q.room) < lists.MaxName+keyTail {
+		q.room = make([]byte, 0, lists.MaxName+keyTail)
+	}
+	q.Packet, q.Question, q.Name = packet, nil, q.room
 	q.Type, q.Class, q.EDNS, q.Admitted = 0, 0, EDNS{Size: MinUDP}, false
 	if len(packet) < HeaderSize || packet[2]&0x80 != 0 {
 		q.Fault = Silent
@@ -109,7 +130,7 @@ func (q *Query) Parse(packet []byte) Fault {
 	}
 	end := q.parseName(packet, HeaderSize)
 	if end < 0 || end+4 > len(packet) {
-		q.Name = q.name[:0]
+		q.Name = q.room
 		return q.Fault
 	}
 	q.Type = binary.BigEndian.Uint16(packet[end:])
@@ -193,8 +214,11 @@ func soundOptions(data []byte) bool {
 func (q *Query) Clone() *Query {
 	c := new(Query)
 	*c = *q
-	c.Packet = append([]byte(nil), q.Packet...)
-	c.Name = append(c.name[:0], q.Name...)
+	room := len(q.Name) + keyTail
+	memory := make([]byte, room+len(q.Packet))
+	c.room = memory[:0:room]
+	c.Name = append(c.room, q.Name...)
+	c.Packet = append(memory[room:room], q.Packet...)
 	if q.Question != nil {
 		c.Question = c.Packet[HeaderSize : HeaderSize+len(q.Question)]
 	}

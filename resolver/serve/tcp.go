@@ -33,7 +33,12 @@ type connection struct {
 	pending   chan struct{}
 	answers   sync.WaitGroup
 
-	mu sync.Mutex // guards writing
+	query  resolver.Query // the one that is being answered, unless it waits
+	answer resolver.Answer
+	wire   []byte // room for its reply
+
+	mu  sync.Mutex // guards writing
+	out []byte     // a message with its length
 }
 
 // accept takes connections until the socket is closed.
@@ -78,7 +83,7 @@ func (c *connection) run() {
 		}
 		buffer = packet
 		c.used.Store(time.Now().UnixNano())
-		if !c.query(packet) {
+		if !c.one(packet) {
 			return
 		}
 	}
@@ -109,15 +114,16 @@ func (c *connection) read(in *bufio.Reader, buffer []byte) ([]byte, error) {
 	return buffer, err
 }
 
-// query answers one message. It returns false when the connection is of no more use.
-func (c *connection) query(packet []byte) bool {
-	var q resolver.Query
-	q.Client, q.Transport, q.Start = c.client, resolver.TCP, time.Now()
+// one answers a message. It returns false when the connection is of no more use.
+func (c *connection) one(packet []byte) bool {
+	q, a := &c.query, &c.answer
+	q.Client, q.Transport, q.Start, q.MayWait = c.client, resolver.TCP, time.Now(), false
 	q.Parse(packet)
-	var a resolver.Answer
-	if err := c.s.answer(c.s.ctx, &q, &a); err == nil {
+	a.Reset(c.wire)
+	if err := c.s.answer(c.s.ctx, q, a); err == nil {
+		c.wire = a.Wire
 		sent := len(a.Wire) == 0 || c.send(a.Wire) == nil
-		observe(c.observer, &q, &a, time.Since(q.Start))
+		observe(c.observer, q, a, time.Since(q.Start))
 		return sent && len(a.Wire) > 0 // a connection on which nonsense comes is closed
 	}
 	c.pending <- struct{}{}
@@ -130,19 +136,18 @@ func (c *connection) query(packet []byte) bool {
 		<-c.pending
 		c.answers.Done()
 		a.Outcome = resolver.Dropped
-		observe(c.observer, &q, &a, time.Since(q.Start))
+		observe(c.observer, q, a, time.Since(q.Start))
 	}
 	return waits
 }
 
 // send writes one message.
 func (c *connection) send(reply []byte) error {
-	b := binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(reply)), uint16(len(reply)))
-	b = append(b, reply...)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.out = append(binary.BigEndian.AppendUint16(c.out[:0], uint16(len(reply))), reply...)
 	c.conn.SetWriteDeadline(time.Now().Add(writeTime))
-	_, err := c.conn.Write(b)
+	_, err := c.conn.Write(c.out)
 	c.used.Store(time.Now().UnixNano())
 	return err
 }

@@ -32,7 +32,7 @@ func (p *plain) exchange(ctx context.Context, query []byte) ([]byte, error) {
 }
 
 // maxResults is how many sockets can tell one exchange how its question ended.
-const maxResults = 8
+const maxResults = 4
 
 // sent is a question on one socket.
 type sent struct {

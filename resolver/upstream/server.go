@@ -42,6 +42,7 @@ type exchanger interface {
 // Server is one upstream. It is safe for concurrent use.
 type Server struct {
 	address address
+	label   string
 	timeout time.Duration
 	log     *slog.Logger
 	way     exchanger
@@ -73,7 +74,7 @@ func New(o Options) (*Server, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	s := &Server{address: a, timeout: o.Timeout, log: o.Log, wake: make(chan struct{}, 1)}
+	s := &Server{address: a, label: a.label(), timeout: o.Timeout, log: o.Log, wake: make(chan struct{}, 1)}
 	d := &dialer{address: a, bootstrap: o.Bootstrap}
 	switch a.scheme {
 	case "udp":
@@ -89,7 +90,7 @@ func New(o Options) (*Server, error) {
 }
 
 // String is the scheme and host, with the port when it is not the usual one.
-func (s *Server) String() string { return s.address.label() }
+func (s *Server) String() string { return s.label }
 
 // Close closes the connections.
 func (s *Server) Close() { s.way.close() }
@@ -119,9 +120,12 @@ func (s *Server) Exchange(ctx context.Context, query []byte) ([]byte, error) {
 	if len(query) < headerSize {
 		return nil, errors.New("no query")
 	}
-	within, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	start := time.Now()
+	start, within := time.Now(), ctx
+	if limit := start.Add(s.timeout); !endsBefore(ctx, limit) {
+		var cancel context.CancelFunc
+		within, cancel = context.WithDeadline(ctx, limit)
+		defer cancel()
+	}
 	reply, err := s.way.exchange(within, query)
 	switch {
 	case err == nil:
@@ -134,6 +138,12 @@ func (s *Server) Exchange(ctx context.Context, query []byte) ([]byte, error) {
 	}
 	s.failed(start, err)
 	return nil, fmt.Errorf("%s: %w", s, err)
+}
+
+// endsBefore says whether ctx needs no timer to end by limit.
+func endsBefore(ctx context.Context, limit time.Time) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && !deadline.After(limit)
 }
 
 // smoothing is the weight of a new measurement, 1 in so many (as in RFC 6298, section 2).
