@@ -42,11 +42,12 @@ type Forward struct {
 	observer Observer
 	servers  *group
 	routes   map[string]*group
+	crew     *Crew
 }
 
 // NewForward makes one.
 func NewForward(o ForwardOptions) *Forward {
-	f := &Forward{strategy: o.Strategy, timeout: o.Timeout, observer: o.Observer, routes: map[string]*group{}}
+	f := &Forward{strategy: o.Strategy, timeout: o.Timeout, observer: o.Observer, routes: map[string]*group{}, crew: NewCrew()}
 	known := map[Upstream]*server{} // one server may be in several groups
 	f.servers = newGroup(o.Servers, known)
 	for suffix, servers := range o.Routes {
@@ -137,10 +138,10 @@ func (f *Forward) Resolve(ctx context.Context, q *Query, a *Answer) error {
 		next++
 		pending++
 		asking.users.Add(1)
-		go func() {
+		f.crew.Go(func() {
 			defer asking.leave()
 			answers <- f.attempt(asking, c.server, q)
-		}()
+		})
 	}
 	ask()
 	if f.strategy == Race && len(order) > 1 && order[1].good {

@@ -129,6 +129,7 @@ func (l *late) Exchange(ctx context.Context, query []byte) ([]byte, error) {
 // nothing, and no answer takes longer than the timeout.
 func TestDeadServerCostsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		defer time.Sleep(2 * crewRest) // idle goroutines go home
 		dead, good := &late{after: -1}, &late{after: 20 * time.Millisecond}
 		f := NewForward(ForwardOptions{Servers: []Upstream{dead, good}, Strategy: InOrder, Timeout: 2 * time.Second})
 		for i, limit := range []time.Duration{hedgeMax + 20*time.Millisecond, 20 * time.Millisecond} {
@@ -160,6 +161,7 @@ func TestDeadServerCostsOnce(t *testing.T) {
 
 func TestRaceAsksTwo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		defer time.Sleep(2 * crewRest) // idle goroutines go home
 		slow, fast, third := &late{after: 50 * time.Millisecond}, &late{after: 5 * time.Millisecond}, &late{}
 		f := NewForward(ForwardOptions{Servers: []Upstream{slow, fast, third}, Strategy: Race, Timeout: 2 * time.Second})
 		start := time.Now()
@@ -178,6 +180,7 @@ func TestRaceAsksTwo(t *testing.T) {
 // has given up.
 func TestFlightShares(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		defer time.Sleep(2 * crewRest) // idle goroutines go home
 		server := &late{after: 100 * time.Millisecond}
 		forward := NewForward(ForwardOptions{Servers: []Upstream{server}, Timeout: 2 * time.Second})
 		h := NewFlight().Stage(forward)

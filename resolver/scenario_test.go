@@ -53,6 +53,7 @@ func TestScenarios(t *testing.T) {
 				commands = append(commands, s.Text())
 			}
 			synctest.Test(t, func(t *testing.T) {
+				defer time.Sleep(2 * crewRest) // idle goroutines go home
 				s := newStory(t)
 				for i, c := range commands {
 					if words := strings.Fields(c); len(words) > 0 && words[0][0] != '#' {

@@ -49,7 +49,8 @@ type Server struct {
 	tcpIdle  time.Duration
 	read     func(*socket, *net.UDPConn) (datagrams, error)
 	waiting  chan struct{}  // one for each query that waits
-	active   sync.WaitGroup // goroutines that answer
+	crew     *resolver.Crew // for what waits
+	active   sync.WaitGroup // who answers
 	conns    connections
 	panics   atomic.Int64
 
@@ -69,7 +70,7 @@ type listener struct {
 
 // New makes a Server without sockets.
 func New(o Options) *Server {
-	s := &Server{observer: o.Observer, log: o.Log, maxTCP: o.MaxTCP, tcpIdle: o.TCPIdle, read: newDatagrams,
+	s := &Server{observer: o.Observer, log: o.Log, maxTCP: o.MaxTCP, tcpIdle: o.TCPIdle, read: newDatagrams, crew: resolver.NewCrew(),
 		failed: make(chan error, 1), started: map[*socket]*listener{}, sockets: new(Sockets)}
 	if s.maxTCP == 0 {
 		s.maxTCP = defaultMaxTCP
@@ -269,7 +270,9 @@ func (s *Server) wait(q *resolver.Query, o resolver.Observer, send func([]byte) 
 	default:
 		return false
 	}
-	s.active.Go(func() {
+	s.active.Add(1)
+	s.crew.Go(func() {
+		defer s.active.Done()
 		defer func() { <-s.waiting }()
 		defer done()
 		var a resolver.Answer
