@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 	"time"
 )
 
@@ -22,12 +21,7 @@ func (s *server) reload(ctx context.Context) {
 		s.log.Info("configuration reloaded", "dns", s.dns.Addrs(), "web", s.web.address(), "rules", s.current.Load().rules())
 	}
 	s.notify.ready(s.status())
-	tidyMemory()
 }
-
-// tidyMemory gives back what reading lists has used; small machines need it
-// elsewhere. It must not be called while somebody waits.
-func tidyMemory() { go debug.FreeOSMemory() }
 
 // replace builds everything that can fail before it touches anything that runs.
 func (s *server) replace(ctx context.Context) error {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -134,7 +135,8 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 	s.log.Info("deadpixel answers", "version", version, "dns", s.dns.Addrs(), "web", s.web.address(), "rules", g.rules(), "data", s.dataDir(c))
 	s.notify.ready(s.status())
 	s.metrics.Reloaded(true, time.Now())
-	tidyMemory()
+	// Small machines need elsewhere what starting has used. Nobody asks yet.
+	go debug.FreeOSMemory()
 	go s.notify.watch(running, s.ask)
 
 	for {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unsafe"
 )
 
 // Format is how a list is written.
@@ -93,8 +94,9 @@ const (
 
 // Parse reads a list, plain or gzip, and calls emit for every rule and skip for
 // every line, or part of one, that makes none, with the reason. Comments and
-// empty lines are neither. Names given to emit are normalised. The error is
-// ErrHTML, ErrBinary or one of reading; rules emitted before it are of no use.
+// empty lines are neither. Names given to emit are normalised; the texts of a
+// rule are valid only during the call. The error is ErrHTML, ErrBinary or one of
+// reading; rules emitted before it are of no use.
 func Parse(r io.Reader, o ParseOptions, emit func(Rule), skip func(Skip)) (ParseResult, error) {
 	in := bufio.NewReaderSize(r, detectSize)
 	if start, _ := in.Peek(2); bytes.Equal(start, []byte{0x1f, 0x8b}) { // RFC 1952, section 2.3.1
@@ -208,8 +210,9 @@ func (p *parser) one(f Format, line string) {
 	}
 }
 
-// blockSize is how much of a text becomes one string, of which the lines are
-// parts: a string for each line would cost more than reading it.
+// blockSize is how much of a text is taken apart at once. The lines are strings
+// that lie in it, and its memory is used again: a string for each line would cost
+// more than reading it.
 const blockSize = maxLine
 
 // read takes the text apart line by line.
@@ -235,7 +238,7 @@ func (p *parser) read(in *bufio.Reader) error {
 			continue
 		}
 		p.work.step()
-		for text := string(block[:end]); text != ""; {
+		for text := unsafe.String(unsafe.SliceData(block), end); text != ""; {
 			var line string
 			line, text, _ = strings.Cut(text, "\n")
 			p.lineOf(line)

@@ -185,6 +185,32 @@ func TestLines(t *testing.T) {
 	}
 }
 
+// What a line inherits from those before it outlives the memory they were in.
+func TestLongTexts(t *testing.T) {
+	const many = 3 * blockSize / 32
+	rpz := "$ORIGIN rpz.example.org.\n"
+	unbound := "local-zone: \"first.example\" redirect\nlocal-data: \"first.example A 0.0.0.0\"\n"
+	var rpzWant, unboundWant []string
+	for i := range many {
+		name := fmt.Sprintf("host%d.tracker.example", i)
+		rpz += fmt.Sprintf("%s.rpz.example.org. CNAME .\n\tAAAA ::\n", name)
+		unbound += fmt.Sprintf("local-zone: %q always_nxdomain\n", name)
+		unboundWant = append(unboundWant, name)
+		rpzWant = append(rpzWant, name, name)
+	}
+	unboundWant = append(unboundWant, "first.example")
+	for format, c := range map[Format]struct {
+		text string
+		want []string
+	}{RPZ: {rpz, rpzWant}, Unbound: {unbound, unboundWant}} {
+		var got []string
+		_, err := Parse(strings.NewReader(c.text), ParseOptions{Format: format, Kind: Deny}, func(r Rule) { got = append(got, strings.Clone(r.Name)) }, func(s Skip) { t.Error(s) })
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("format %v: %v, %d names, want %d; the last is %s", format, err, len(got), len(c.want), got[len(got)-1])
+		}
+	}
+}
+
 func TestDetect(t *testing.T) {
 	cases := map[string]Format{
 		"# x\n0.0.0.0 a.example\n0.0.0.0 b.example\n":                              Hosts,

@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"hash"
 	"io"
 	"os"
@@ -88,10 +89,14 @@ func (t *rawText) discard() {
 }
 
 // squeezer compresses in a goroutine of its own, since that takes longer than
-// understanding the text does.
+// understanding the text does; or, when the work is done gently, at once: one
+// processor is left alone.
 type squeezer struct {
 	free, full chan []byte
 	done       chan error
+	now        *gzip.Writer // nil with a goroutine
+	work       worker
+	err        error
 }
 
 // Room for what is read but not compressed yet: so many pieces of so many bytes.
@@ -101,6 +106,9 @@ const (
 )
 
 func squeeze(w io.Writer) *squeezer {
+	if gentle.Load() {
+		return &squeezer{now: newZip(w)}
+	}
 	s := &squeezer{free: make(chan []byte, squeezePieces), full: make(chan []byte, squeezePieces), done: make(chan error, 1)}
 	for range squeezePieces {
 		s.free <- make([]byte, 0, squeezeBytes)
@@ -110,10 +118,8 @@ func squeeze(w io.Writer) *squeezer {
 }
 
 func (s *squeezer) run(w io.Writer) error {
-	zip, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
-	var work worker
+	zip, err := newZip(w), error(nil)
 	for piece := range s.full {
-		work.step()
 		if err == nil {
 			_, err = zip.Write(piece)
 		}
@@ -127,14 +133,29 @@ func (s *squeezer) run(w io.Writer) error {
 
 func (s *squeezer) write(b []byte) {
 	for len(b) > 0 {
-		piece := <-s.free
-		n := min(len(b), cap(piece))
-		s.full <- append(piece, b[:n]...)
+		n := min(len(b), squeezeBytes)
+		if s.now == nil {
+			s.full <- append(<-s.free, b[:n]...)
+		} else if s.err == nil {
+			_, s.err = s.now.Write(b[:n])
+			s.work.step()
+		}
 		b = b[n:]
 	}
 }
 
+func newZip(w io.Writer) *gzip.Writer {
+	zip, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+	if err != nil {
+		panic(err) // there is no such level
+	}
+	return zip
+}
+
 func (s *squeezer) close() error {
+	if s.now != nil {
+		return errors.Join(s.err, s.now.Close())
+	}
 	close(s.full)
 	return <-s.done
 }

@@ -6,7 +6,7 @@ import "strings"
 // 1035, section 5.1).
 type zoneFile struct {
 	origin string // normalised; "" when unknown
-	owner  string
+	owner  []byte
 	inside bool // a record in parentheses
 }
 
@@ -30,19 +30,19 @@ func (p *parser) rpz(line string) {
 		return
 	case "$ORIGIN":
 		if len(fields) == 2 {
-			p.zone.origin, _ = Normalize(fields[1])
+			p.zone.setOrigin(fields[1])
 		}
 		return
 	}
 	if line[0] == ' ' || line[0] == '\t' {
-		fields = append([]string{p.zone.owner}, fields...)
+		fields = append([]string{string(p.zone.owner)}, fields...)
 	}
-	p.zone.owner = fields[0]
+	p.zone.owner = append(p.zone.owner[:0], fields[0]...)
 	kind, data := record(fields[1:])
 	switch kind {
 	case "SOA":
 		if p.zone.origin == "" && strings.HasSuffix(fields[0], ".") {
-			p.zone.origin, _ = Normalize(fields[0])
+			p.zone.setOrigin(fields[0])
 		}
 	case "NS":
 	case "CNAME", "A", "AAAA":
@@ -50,6 +50,12 @@ func (p *parser) rpz(line string) {
 	default:
 		p.reject("%s: not a line that blocks", excerpt(line))
 	}
+}
+
+// setOrigin keeps a copy, since lines do not last.
+func (z *zoneFile) setOrigin(name string) {
+	normal, _ := Normalize(name)
+	z.origin = strings.Clone(normal)
 }
 
 // record finds type and data behind TTL and class.

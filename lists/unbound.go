@@ -54,7 +54,7 @@ func (p *parser) localZone(line, value string) {
 			p.zones = zones{}
 		}
 		if _, known := p.zones[name]; !known {
-			p.zones[name] = p.line
+			p.zones[strings.Clone(name)] = p.line
 		}
 	default:
 		p.reject("%s: a zone of type %s is no block", excerpt(line), excerpt(kind))
