@@ -1,6 +1,7 @@
 package lists
 
 import (
+	"bufio"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
@@ -94,7 +95,7 @@ func (t *rawText) discard() {
 type squeezer struct {
 	free, full chan []byte
 	done       chan error
-	now        *gzip.Writer // nil with a goroutine
+	now        *zipped // nil with a goroutine
 	work       worker
 	err        error
 }
@@ -144,13 +145,23 @@ func (s *squeezer) write(b []byte) {
 	}
 }
 
-func newZip(w io.Writer) *gzip.Writer {
-	zip, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+// zipped is a gzip.Writer, which writes in very small pieces, in front of a buffer.
+type zipped struct {
+	*gzip.Writer
+	out *bufio.Writer
+}
+
+func newZip(w io.Writer) *zipped {
+	out := bufio.NewWriterSize(w, squeezeBytes)
+	zip, err := gzip.NewWriterLevel(out, gzip.BestSpeed)
 	if err != nil {
 		panic(err) // there is no such level
 	}
-	return zip
+	return &zipped{zip, out}
 }
+
+// Close writes what is left.
+func (z *zipped) Close() error { return errors.Join(z.Writer.Close(), z.out.Flush()) }
 
 func (s *squeezer) close() error {
 	if s.now != nil {
