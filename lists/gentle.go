@@ -1,6 +1,7 @@
 package lists
 
 import (
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -10,7 +11,7 @@ import (
 // queries, when there are as many such goroutines as processors.
 const (
 	stretch = 500 * time.Microsecond // how long to compute without a rest
-	rest    = 20 * time.Microsecond  // not over when the processor looks for packets; it is longer when there are none
+	rest    = 100 * time.Microsecond // not over when the processor looks for packets; it is longer when there are none
 )
 
 var gentle atomic.Bool
@@ -34,6 +35,7 @@ func (w *worker) step() {
 	}
 	if now.Sub(w.since) >= stretch {
 		time.Sleep(rest)
+		runtime.Gosched() // who has slept goes first otherwise, before those whose packet has come
 		w.since = time.Now()
 	}
 }
