@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -64,6 +65,14 @@ func BenchmarkMatch(b *testing.B) {
 		lists []*List
 	}{{"1 list", one}, {"8 lists", eight}} {
 		set := NewSet(Seed{1}, nil, c.lists...)
+		// What the machine takes for one access to memory of that size, for comparison.
+		b.Run(c.name+"/access", func(b *testing.B) {
+			at := 0
+			for b.Loop() {
+				at = set.index.home(set.index.buckets[at].hashes[0] * 0x9e3779b97f4a7c15)
+			}
+			runtime.KeepAlive(at)
+		})
 		for _, kind := range []string{"hit", "below", "miss"} {
 			b.Run(c.name+"/"+kind, func(b *testing.B) {
 				names := asked[kind]

@@ -190,8 +190,17 @@ func TestShrunkenList(t *testing.T) {
 	}
 }
 
+// The same whether a list is read as fast as can be or gently.
 func TestExplainShowsTheLine(t *testing.T) {
-	a := &shop{text: "# head\n||tracker.example^ # why\n/^ads\\./\n"}
+	defer Gently(false)
+	for _, on := range []bool{false, true} {
+		Gently(on)
+		t.Run(fmt.Sprint("gently ", on), explainShowsTheLine)
+	}
+}
+
+func explainShowsTheLine(t *testing.T) {
+	a := &shop{text: "# head\n||tracker.example^ # why\n/^ads\\./\n" + names(20_000)}
 	s := openTestStore(t, t.TempDir(), map[string]*shop{"a": a})
 	if err := s.Refresh(t.Context(), "", false); err != nil {
 		t.Fatal(err)
