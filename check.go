@@ -6,6 +6,8 @@ import (
 	"log/slog"
 
 	"github.com/spf13/cobra"
+
+	"deadpixel/lists"
 )
 
 func checkCommand(f *flags) *cobra.Command {
@@ -45,7 +47,7 @@ func runCheck(c *cobra.Command, f *flags, download bool) error {
 		return err
 	}
 	defer p.closeExcept(nil)
-	store, err := openStore(config, dir, true, p.bootstrap, nil, log)
+	store, err := openStore(config, lists.Options{Dir: dir, ReadOnly: true, Log: log}, p.bootstrap)
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ type parts struct {
 	pause   *resolver.Pause
 	metrics *metrics.Metrics // nil when nothing is served
 	probe   string           // the name of the server's query to itself
+	serving bool             // queries are answered meanwhile
 	log     *slog.Logger
 }
 
@@ -91,7 +92,8 @@ func newGeneration(c *Config, old *generation, p parts) (*generation, error) {
 func (g *generation) load(ctx context.Context, p parts) error {
 	c := g.config
 	var err error
-	if g.store, err = openStore(c, p.dataDir, p.metrics == nil, g.pools.bootstrap, p.onFailure(), p.log); err != nil {
+	options := lists.Options{Dir: p.dataDir, ReadOnly: p.metrics == nil, Log: p.log, OnFailure: p.onFailure(), Gentle: p.serving}
+	if g.store, err = openStore(c, options, g.pools.bootstrap); err != nil {
 		return err
 	}
 	if err := g.store.Load(ctx); err != nil {
@@ -150,11 +152,11 @@ func (g *generation) halt() {
 	g.done.Wait()
 }
 
-// openStore makes the store of c's lists, beside a server that may be using the
-// same directory when it is only for a look.
-func openStore(c *Config, dir string, look bool, b *upstream.Bootstrap, failed func(list string), log *slog.Logger) (*lists.Store, error) {
+// openStore makes the store of c's lists; o says all but what c does. b resolves
+// the names of the lists' hosts.
+func openStore(c *Config, o lists.Options, b *upstream.Bootstrap) (*lists.Store, error) {
 	f := fetch.New(fetch.Options{Resolve: b.Lookup, UserAgent: "deadpixel/" + version, Clock: atLeastBuilt})
-	o := lists.Options{Dir: dir, ReadOnly: look, OwnSource: c.file, Log: log, OnFailure: failed}
+	o.OwnSource = c.file
 	for i, l := range c.Lists {
 		entry, err := c.list(f, l)
 		if err != nil {

@@ -15,7 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"deadpixel/lists"
 	"deadpixel/lists/owners"
 	"deadpixel/metrics"
 	"deadpixel/resolver"
@@ -109,7 +108,6 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 	if err != nil {
 		return err
 	}
-	lists.Gently(true) // there are queries to answer from now on
 	s.dns = serve.New(serve.Options{Handler: g.resolver, Observer: s.metrics, Log: s.log})
 	s.dns.Use(s.sockets)
 	s.join()
@@ -219,7 +217,8 @@ func (s *server) answersItself(ctx context.Context) error {
 }
 
 func (s *server) parts(c *Config) parts {
-	return parts{dataDir: s.dataDir(c), pause: &s.pause, metrics: s.metrics, probe: s.probe, log: s.log}
+	return parts{dataDir: s.dataDir(c), pause: &s.pause, metrics: s.metrics, probe: s.probe, log: s.log,
+		serving: s.current.Load() != nil}
 }
 
 // dataDir was found to exist when the flags were read.

@@ -155,7 +155,7 @@ func BenchmarkCompile(b *testing.B) {
 		if _, err := Parse(bytes.NewReader(text), ParseOptions{}, builder.Add, func(Skip) {}); err != nil {
 			b.Fatal(err)
 		}
-		if err := builder.Build().Write(io.Discard, Seed{1}); err != nil {
+		if err := builder.Build().Write(io.Discard, Seed{1}, false); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -193,7 +193,7 @@ func BenchmarkReadList(b *testing.B) {
 	stored := written(b, many(682_000), Seed{1})
 	b.SetBytes(int64(len(stored)))
 	for b.Loop() {
-		if _, err := ReadList(stored, Seed{1}); err != nil {
+		if _, err := ReadList(stored, Seed{1}, false); err != nil {
 			b.Fatal(err)
 		}
 	}

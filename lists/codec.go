@@ -45,8 +45,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // check recognises the seed without telling it.
 func (s *Seed) check() uint64 { return s.hash([]byte("the seed of this installation")) }
 
-// Write writes the stored form of l, which was built with seed.
-func (l *List) Write(w io.Writer, seed Seed) error {
+// Write writes the stored form of l, which was built with seed; see
+// ParseOptions.Gentle.
+func (l *List) Write(w io.Writer, seed Seed, gentle bool) error {
 	h := head{Name: l.Name, Kind: l.Kind}
 	for i := range l.complex {
 		h.Complex = append(h.Complex, l.complex[i].Rule)
@@ -70,7 +71,7 @@ func (l *List) Write(w io.Writer, seed Seed) error {
 	}
 	out.Write(b) // a bufio.Writer keeps its first error until Flush
 	out.Write(text)
-	var work worker
+	work := worker{gentle: gentle}
 	for i := range l.names.buckets {
 		if i%stepBuckets == 0 {
 			work.step()
@@ -91,15 +92,15 @@ func (l *List) Write(w io.Writer, seed Seed) error {
 	return err
 }
 
-// ReadList reads the stored form of a list, which keeps b: it must not change.
-// Every fault is an ErrFormat; what is returned without one is sound, whatever b
-// was.
-func ReadList(b []byte, seed Seed) (*List, error) {
+// ReadList reads the stored form of a list, which keeps b: it must not change. See
+// ParseOptions.Gentle. Every fault is an ErrFormat; what is returned without one is
+// sound, whatever b was.
+func ReadList(b []byte, seed Seed, gentle bool) (*List, error) {
 	if len(b) < prefixSize+4 || string(b[:8]) != magic {
 		return nil, fmt.Errorf("%w: another version", ErrFormat)
 	}
 	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
-	if checksum(body) != sum {
+	if checksum(body, gentle) != sum {
 		return nil, fmt.Errorf("%w: damaged", ErrFormat)
 	}
 	if binary.LittleEndian.Uint64(body[8:]) != seed.check() {
@@ -125,15 +126,15 @@ func ReadList(b []byte, seed Seed) (*List, error) {
 	}
 	l.patterns.index()
 	l.names = readTable(rest[size:], int(buckets), int(used))
-	if !l.names.sound(len(l.complex)) {
+	if !l.names.sound(len(l.complex), gentle) {
 		return nil, fmt.Errorf("%w: impossible rules", ErrFormat)
 	}
 	return l, nil
 }
 
 // checksum is that of a stored list.
-func checksum(b []byte) (sum uint32) {
-	var work worker
+func checksum(b []byte, gentle bool) (sum uint32) {
+	work := worker{gentle: gentle}
 	for len(b) > 0 {
 		piece := b[:min(len(b), stepBuckets*bucketBytes)]
 		sum = crc32.Update(sum, castagnoli, piece)
@@ -170,9 +171,8 @@ func tableOn(b []byte, buckets, used int) table {
 
 // sound says whether the slots make a table that can be searched: as many used
 // as announced, none behind a free one, and no reference beyond the complex rules.
-func (t *table) sound(complex int) bool {
-	used := 0
-	var work worker
+func (t *table) sound(complex int, gentle bool) bool {
+	used, work := 0, worker{gentle: gentle}
 	for i := range t.buckets {
 		if i%stepBuckets == 0 {
 			work.step()

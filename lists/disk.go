@@ -147,7 +147,7 @@ func (d disk) writeMeta(c Config, m *meta) error {
 	return replaceFile(d.path(name(c)+".json"), b)
 }
 
-func (d disk) readList(c Config, m *meta, seed Seed) (*List, error) {
+func (d disk) readList(c Config, m *meta, seed Seed, gentle bool) (*List, error) {
 	if d.dir == "" {
 		return nil, fs.ErrNotExist
 	}
@@ -155,7 +155,7 @@ func (d disk) readList(c Config, m *meta, seed Seed) (*List, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := ReadList(b, seed)
+	l, err := ReadList(b, seed, gentle)
 	if err != nil {
 		unmap(b)
 		return nil, err
@@ -167,7 +167,7 @@ func (d disk) readList(c Config, m *meta, seed Seed) (*List, error) {
 // writeList stores l and returns it as it is read from there, so that it takes
 // no memory of its own; l is then of no more use. Without a place to write, and
 // with an error, it returns l itself.
-func (d disk) writeList(c Config, m *meta, l *List, seed Seed) (*List, error) {
+func (d disk) writeList(c Config, m *meta, l *List, seed Seed, gentle bool) (*List, error) {
 	if !d.writes() {
 		return l, nil
 	}
@@ -176,7 +176,7 @@ func (d disk) writeList(c Config, m *meta, l *List, seed Seed) (*List, error) {
 	if err != nil {
 		return l, err
 	}
-	if err := l.Write(f, seed); err != nil {
+	if err := l.Write(f, seed, gentle); err != nil {
 		f.Close()
 		os.Remove(f.Name())
 		return l, err
@@ -184,7 +184,7 @@ func (d disk) writeList(c Config, m *meta, l *List, seed Seed) (*List, error) {
 	if err := publish(f, path); err != nil {
 		return l, err
 	}
-	stored, err := d.readList(c, m, seed)
+	stored, err := d.readList(c, m, seed, gentle)
 	if err != nil {
 		return l, err
 	}

@@ -2,7 +2,6 @@ package lists
 
 import (
 	"runtime"
-	"sync/atomic"
 	"time"
 )
 
@@ -14,19 +13,16 @@ const (
 	rest    = 100 * time.Microsecond // not over when the processor looks for packets; it is longer when there are none
 )
 
-var gentle atomic.Bool
-
-// Gently says whether somebody waits for this program's processors. Lists are
-// then read and compiled in short stretches, which takes up to three times as
-// long, and are otherwise done with as soon as possible.
-func Gently(on bool) { gentle.Store(on) }
-
-// worker is a goroutine that computes for long. The zero value is ready.
-type worker struct{ since time.Time }
+// worker is a goroutine that computes for long: gently, when there are queries to
+// answer meanwhile, which takes up to three times as long.
+type worker struct {
+	gentle bool
+	since  time.Time
+}
 
 // step is called between small pieces of work, of some 100 µs at most.
 func (w *worker) step() {
-	if !gentle.Load() {
+	if !w.gentle {
 		return
 	}
 	now := time.Now()

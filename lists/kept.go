@@ -74,7 +74,7 @@ func (k *kept) loadStored() error {
 	if err != nil || m == nil {
 		return err
 	}
-	if l, err := d.readList(k.Config, m, k.store.seed); err == nil {
+	if l, err := d.readList(k.Config, m, k.store.seed, k.store.gentle.Load()); err == nil {
 		if !d.hasRaw(k.Config, m) {
 			m.Validators = Validators{} // so that the text comes again
 		}
@@ -91,7 +91,7 @@ func (k *kept) loadStored() error {
 		return err
 	}
 	m.note(result, skips)
-	if l, err = d.writeList(k.Config, m, l, k.store.seed); err == nil {
+	if l, err = d.writeList(k.Config, m, l, k.store.seed, k.store.gentle.Load()); err == nil {
 		err = d.writeMeta(k.Config, m)
 	}
 	if err != nil {
@@ -136,8 +136,9 @@ func (k *kept) failed(err error) {
 // compile reads a text, in which there must be a rule.
 func (k *kept) compile(r io.Reader) (*List, ParseResult, []Skip, error) {
 	b := NewBuilder(k.Name, k.Kind, k.store.seed)
+	b.gentle = k.store.gentle.Load()
 	var skips []Skip
-	result, err := Parse(r, ParseOptions{List: k.Name, Format: k.Format, Match: k.Match, Kind: k.Kind}, b.Add, func(s Skip) {
+	result, err := Parse(r, ParseOptions{List: k.Name, Format: k.Format, Match: k.Match, Kind: k.Kind, Gentle: b.gentle}, b.Add, func(s Skip) {
 		if len(skips) < maxSkips {
 			skips = append(skips, s)
 		}
@@ -175,7 +176,7 @@ func (k *kept) fetch(ctx context.Context, force bool) (changed bool, err error) 
 		return false, nil
 	}
 	defer f.Body.Close()
-	text := k.store.disk.newRaw(k.Config, f.Body)
+	text := k.store.disk.newRaw(k.Config, f.Body, k.store.gentle.Load())
 	defer text.discard()
 	l, result, skips, err := k.compile(text)
 	if err == nil {
@@ -234,7 +235,7 @@ func (k *kept) save(text *rawText, m *meta, l *List) (*List, error) {
 	if err := text.commit(); err != nil {
 		return l, err
 	}
-	l, err := d.writeList(k.Config, m, l, k.store.seed)
+	l, err := d.writeList(k.Config, m, l, k.store.seed, k.store.gentle.Load())
 	if err != nil {
 		return l, err
 	}

@@ -38,6 +38,7 @@ type Builder struct {
 	depths  depths
 	complex []Rule
 	cancel  []Rule // $badfilter
+	gentle  bool   // see ParseOptions.Gentle
 }
 
 type entry struct {
@@ -148,11 +149,11 @@ func (b *Builder) Build() *List {
 	for _, chunk := range simple {
 		written += len(chunk)
 	}
-	l.fill(simple, written)
+	l.fill(simple, written, b.gentle)
 	if named := l.addComplex(complex, b.seed); len(named) > 0 || l.names.used < written*3/4 {
 		// Again in the right size: there are rules with modifiers, or many were
 		// written twice.
-		l.fill(append(simple, named), l.names.used+len(named))
+		l.fill(append(simple, named), l.names.used+len(named), b.gentle)
 	}
 	for i := range b.slabs {
 		b.slabs[i].release()
@@ -162,10 +163,10 @@ func (b *Builder) Build() *List {
 }
 
 // fill makes the table of entries, of which so many differ.
-func (l *List) fill(chunks [][]entry, different int) {
+func (l *List) fill(chunks [][]entry, different int, gentle bool) {
 	l.memory.release()
 	l.names, l.memory = newTable(l, different)
-	var work worker
+	work := worker{gentle: gentle}
 	for _, chunk := range chunks {
 		work.step()
 		for _, e := range chunk {

@@ -67,6 +67,10 @@ type ParseOptions struct {
 	Format Format
 	Match  MatchMode
 	Kind   Action // Deny or Allow: what a plain rule does
+
+	// Gentle: the work is done in short stretches, since there are queries to
+	// answer meanwhile. It takes up to three times as long.
+	Gentle bool
 }
 
 // ParseResult is what a list turned out to be.
@@ -185,7 +189,7 @@ type parser struct {
 }
 
 func newParser(o ParseOptions, emit func(Rule), skip func(Skip)) *parser {
-	p := &parser{ParseOptions: o, emit: emit, skip: skip}
+	p := &parser{ParseOptions: o, emit: emit, skip: skip, work: worker{gentle: o.Gentle}}
 	if name, err := os.Hostname(); err == nil {
 		p.machine = strings.ToLower(name)
 	}

@@ -27,13 +27,13 @@ type rawText struct {
 }
 
 // newRaw takes body through; nothing of it is stored where d does not write.
-func (d disk) newRaw(c Config, body io.Reader) *rawText {
+func (d disk) newRaw(c Config, body io.Reader, gentle bool) *rawText {
 	t := &rawText{state: sha256.New()}
 	t.Reader = io.TeeReader(body, t)
 	t.path = func(sum string) string { return d.rawFile(c, &meta{Sum: sum}) }
 	if d.writes() {
 		if t.file, t.fault = createTemp(d.path(name(c) + "-raw")); t.fault == nil {
-			t.zip = squeeze(t.file)
+			t.zip = squeeze(t.file, gentle)
 		}
 	}
 	return t
@@ -106,9 +106,9 @@ const (
 	squeezeBytes  = 16 << 10
 )
 
-func squeeze(w io.Writer) *squeezer {
-	if gentle.Load() {
-		return &squeezer{now: newZip(w)}
+func squeeze(w io.Writer, gentle bool) *squeezer {
+	if gentle {
+		return &squeezer{now: newZip(w), work: worker{gentle: true}}
 	}
 	s := &squeezer{free: make(chan []byte, squeezePieces), full: make(chan []byte, squeezePieces), done: make(chan error, 1)}
 	for range squeezePieces {

@@ -34,7 +34,10 @@ type listedRule struct {
 
 // NewSet joins lists that were built with the same seed. own are the rules of
 // [blocking], stronger than all others, or nil.
-func NewSet(seed Seed, own *List, lists ...*List) *Set {
+func NewSet(seed Seed, own *List, lists ...*List) *Set { return newSet(seed, own, lists, false) }
+
+// newSet is NewSet; see ParseOptions.Gentle.
+func newSet(seed Seed, own *List, lists []*List, gentle bool) *Set {
 	s := &Set{seed: seed, lists: lists}
 	if own != nil {
 		s.own = true
@@ -54,7 +57,7 @@ func NewSet(seed Seed, own *List, lists ...*List) *Set {
 		s.index, s.only = &l.names, int32(order)
 	}
 	if named > 1 {
-		s.join(rules)
+		s.join(rules, gentle)
 	}
 	return s
 }
@@ -62,14 +65,14 @@ func NewSet(seed Seed, own *List, lists ...*List) *Set {
 // join makes the index of several lists, with so many rules in all. Both it and
 // their tables are in the order of the hashes, so that memory is walked through
 // and not jumped about in.
-func (s *Set) join(rules int) {
+func (s *Set) join(rules int, gentle bool) {
 	t, memory := newTable(s, rules)
 	s.memory = memory
 	for order, l := range s.lists {
 		if s.own && order == 0 {
 			continue
 		}
-		l.names.each(func(hash uint64, v value) {
+		l.names.each(gentle, func(hash uint64, v value) {
 			// A value must not be 0, so the order is counted from 1.
 			number := order + 1
 			if v&valueComplex != 0 {

@@ -135,7 +135,7 @@ func TestSetAgreesWithTheObvious(t *testing.T) {
 		}
 		l := b.Build()
 		joined := NewSet(Seed{3}, nil, parts[0].Build(), parts[1].Build())
-		again, err := ReadList(written(t, l, Seed{3}), Seed{3})
+		again, err := ReadList(written(t, l, Seed{3}), Seed{3}, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -193,7 +193,7 @@ func storedList(t testing.TB) []byte {
 func written(t testing.TB, l *List, seed Seed) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := l.Write(&b, seed); err != nil {
+	if err := l.Write(&b, seed, false); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -201,19 +201,19 @@ func written(t testing.TB, l *List, seed Seed) []byte {
 
 func TestDamagedListIsRefused(t *testing.T) {
 	stored := storedList(t)
-	if l, err := ReadList(stored, Seed{1}); err != nil || l.Entries() != 5 {
+	if l, err := ReadList(stored, Seed{1}, false); err != nil || l.Entries() != 5 {
 		t.Fatalf("%v, %v", l, err)
 	}
-	if _, err := ReadList(stored, Seed{2}); err == nil {
+	if _, err := ReadList(stored, Seed{2}, false); err == nil {
 		t.Error("a list of another installation was read")
 	}
 	for i := range stored {
 		damaged := bytes.Clone(stored)
 		damaged[i] ^= 0x10
-		if _, err := ReadList(damaged, Seed{1}); err == nil {
+		if _, err := ReadList(damaged, Seed{1}, false); err == nil {
 			t.Errorf("a list with byte %d changed was read", i)
 		}
-		if _, err := ReadList(stored[:i], Seed{1}); err == nil {
+		if _, err := ReadList(stored[:i], Seed{1}, false); err == nil {
 			t.Errorf("the first %d bytes were read", i)
 		}
 	}
@@ -223,7 +223,7 @@ func FuzzReadList(f *testing.F) {
 	f.Add(storedList(f))
 	f.Add([]byte(magic))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		l, err := ReadList(b, Seed{1})
+		l, err := ReadList(b, Seed{1}, false)
 		if err != nil {
 			return
 		}

@@ -60,6 +60,7 @@ type Options struct {
 	OwnSource   string // the configuration's file, for people
 	Log         *slog.Logger
 	OnFailure   func(list string) // told of every failed refresh; may be nil
+	Gentle      bool              // see ParseOptions; once the Store runs it is gentle in any case
 }
 
 // Store keeps the lists of one configuration: their last good copies on disk,
@@ -76,7 +77,8 @@ type Store struct {
 	ownSource string
 	lists     []*kept
 	set       atomic.Pointer[Set]
-	mu        sync.Mutex    // guards the making of a set
+	mu        sync.Mutex // guards the making of a set
+	gentle    atomic.Bool
 	fetching  chan struct{} // one for each fetch under way
 }
 
@@ -93,6 +95,7 @@ func NewStore(o Options) (*Store, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{log: o.Log, onFailure: o.OnFailure, ownSource: o.OwnSource, fetching: make(chan struct{}, maxFetching)}
+	s.gentle.Store(o.Gentle)
 	var err error
 	if s.disk, s.seed, err = openDisk(o.Dir, o.ReadOnly); err != nil {
 		if o.ReadOnly {
@@ -149,7 +152,7 @@ func (s *Store) rebuild() {
 			compiled = append(compiled, l)
 		}
 	}
-	s.set.Store(NewSet(s.seed, s.own, compiled...))
+	s.set.Store(newSet(s.seed, s.own, compiled, s.gentle.Load()))
 }
 
 // Set is the present rules.

@@ -192,16 +192,15 @@ func TestShrunkenList(t *testing.T) {
 
 // The same whether a list is read as fast as can be or gently.
 func TestExplainShowsTheLine(t *testing.T) {
-	defer Gently(false)
-	for _, on := range []bool{false, true} {
-		Gently(on)
-		t.Run(fmt.Sprint("gently ", on), explainShowsTheLine)
+	for _, gentle := range []bool{false, true} {
+		t.Run(fmt.Sprint("gently ", gentle), func(t *testing.T) { explainShowsTheLine(t, gentle) })
 	}
 }
 
-func explainShowsTheLine(t *testing.T) {
+func explainShowsTheLine(t *testing.T, gentle bool) {
 	a := &shop{text: "# head\n||tracker.example^ # why\n/^ads\\./\n" + names(20_000)}
 	s := openTestStore(t, t.TempDir(), map[string]*shop{"a": a})
+	s.gentle.Store(gentle)
 	if err := s.Refresh(t.Context(), "", false); err != nil {
 		t.Fatal(err)
 	}

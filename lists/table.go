@@ -24,7 +24,7 @@ import "math/bits"
 //	Patricia trie (go-patricia)      336   3331  1756
 //	succinct trie (slim)            25.1   2042   622
 //
-// BenchmarkStructures repeats the first five.
+// BenchmarkStructures repeats the first five but binary search.
 type table struct {
 	buckets []bucket
 	used    int
@@ -182,8 +182,8 @@ func (t *table) add(hash uint64, v value) {
 const stepBuckets = 1024
 
 // each calls f for every rule, nearly in the order of the hashes.
-func (t *table) each(f func(hash uint64, v value)) {
-	var work worker
+func (t *table) each(gentle bool, f func(hash uint64, v value)) {
+	work := worker{gentle: gentle}
 	for i := range t.buckets {
 		if i%stepBuckets == 0 {
 			work.step()
