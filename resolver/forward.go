@@ -129,9 +129,42 @@ func (f *Forward) Resolve(ctx context.Context, q *Query, a *Answer) error {
 		start = time.Now()
 	}
 	order := g.order(f.strategy, start)
-	answers := make(chan attempt, len(order))
 	asking := newAsking(ctx, start.Add(f.timeout))
 	defer asking.leave()
+	ask := f.only
+	if len(order) > 1 {
+		ask = f.several
+	}
+	switch got, failure := ask(asking, q, order); {
+	case got.err == nil:
+		*a = Answer{Wire: append(a.Wire[:0], got.wire...), Outcome: Forwarded, EDE: got.ede}
+	case failure == nil:
+		a.Fail(q, edeNetwork, "no upstream answered")
+	case failure.Set:
+		a.Fail(q, failure.Code, failure.Text) // such as a failed validation
+	default:
+		a.Fail(q, edeUnreachable, "every upstream failed")
+	}
+	return nil
+}
+
+// only asks the one server there is, from here: another goroutine for it would
+// cost more than all the rest.
+func (f *Forward) only(asking *asking, q *Query, order []choice) (attempt, *errFailure) {
+	overdue := time.AfterFunc(f.hedge(order[0]), func() { f.suspect(order) })
+	defer overdue.Stop()
+	r := f.attempt(asking, order[0].server, q)
+	var failure *errFailure
+	if r.err != nil {
+		errors.As(r.err, &failure)
+	}
+	return r, failure
+}
+
+// several asks one server after the other, until one has an answer: at once when
+// one has failed, and while it is still being asked when it lets wait.
+func (f *Forward) several(asking *asking, q *Query, order []choice) (attempt, *errFailure) {
+	answers := make(chan attempt, len(order))
 	next, pending := 0, 0
 	ask := func() {
 		c := order[next]
@@ -155,8 +188,7 @@ func (f *Forward) Resolve(ctx context.Context, q *Query, a *Answer) error {
 		case r := <-answers:
 			pending--
 			if r.err == nil {
-				*a = Answer{Wire: append(a.Wire[:0], r.wire...), Outcome: Forwarded, EDE: r.ede}
-				return nil
+				return r, nil
 			}
 			errors.As(r.err, &failure)
 			if next < len(order) {
@@ -164,29 +196,24 @@ func (f *Forward) Resolve(ctx context.Context, q *Query, a *Answer) error {
 				wait.Reset(f.hedge(order[next-1]))
 			}
 		case <-wait.C:
-			// Whoever is asked next need not wait for these servers.
-			for _, c := range order[:next] {
-				c.suspect.Store(time.Now().Add(f.timeout).UnixNano())
-			}
+			f.suspect(order[:next])
 			if next < len(order) {
 				ask()
 				wait.Reset(f.hedge(order[next-1]))
 			}
 		case <-asking.Done():
 			pending = 0
-		case <-ctx.Done():
-			pending = 0
 		}
 	}
-	switch {
-	case failure == nil:
-		a.Fail(q, edeNetwork, "no upstream answered")
-	case failure.Set:
-		a.Fail(q, failure.Code, failure.Text) // such as a failed validation
-	default:
-		a.Fail(q, edeUnreachable, "every upstream failed")
+	return attempt{err: context.DeadlineExceeded}, failure
+}
+
+// suspect notes that answers are overdue: whoever asks next need not wait for
+// these servers.
+func (f *Forward) suspect(overdue []choice) {
+	for _, c := range overdue {
+		c.suspect.Store(time.Now().Add(f.timeout).UnixNano())
 	}
-	return nil
 }
 
 // hedge is how long to wait for a server: a few times what it usually takes.
