@@ -198,26 +198,13 @@ func (f *forks) Fork() resolver.Observer {
 // Clients are spread over as many readers as there are processors, each of which
 // counts for itself; also on a socket that was handed over.
 func TestReaders(t *testing.T) {
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := conn.(*net.UDPConn).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn.Close()
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
 	own, err := Listen([]string{"127.0.0.1:0"}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	adopted, err := Listen(nil, []*os.File{f}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	const clients = 200
-	for name, sockets := range map[string]*Sockets{"own": own, "handed over": adopted} {
+	for name, sockets := range map[string]*Sockets{"own": own, "handed over": handedOver(t, "127.0.0.1:0")} {
 		seen := &forks{counter: counter{told: make(chan resolver.Outcome, clients)}}
 		r := runOn(t, Options{Observer: seen}, sockets)
 		for range clients { // each from a port of its own

@@ -167,25 +167,31 @@ func replySource(t *testing.T) {
 	}
 }
 
+// handedOver is a UDP socket as systemd hands it over.
+func handedOver(t *testing.T, address string) *Sockets {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	f, err := conn.(*net.UDPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sockets, err := Listen(nil, []*os.File{f}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sockets
+}
+
 // A socket for both families, as systemd hands it over, answers both from the
 // right address.
 func TestAdoptedDualStack(t *testing.T) { inEveryWay(t, adoptedDualStack) }
 
 func adoptedDualStack(t *testing.T) {
-	conn, err := net.ListenPacket("udp", "[::]:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f, err := conn.(*net.UDPConn).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn.Close()
-	sockets, err := Listen(nil, []*os.File{f}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := runOn(t, Options{}, sockets)
+	r := runOn(t, Options{}, handedOver(t, "[::]:0"))
 	port := r.addr.Port()
 	for _, host := range []string{"127.0.0.1", "127.0.0.2", "::1"} {
 		r.addr = netip.AddrPortFrom(netip.MustParseAddr(host), port)

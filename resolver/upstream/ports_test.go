@@ -95,16 +95,7 @@ func TestPortRetires(t *testing.T) {
 		<-release
 		answerTo(conn, from, q)
 	})
-	conn, err := net.Dial("udp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := newPort(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	query, _ := new(dns.Msg).SetQuestion("www.example.", dns.TypeA).Pack()
-	done := make(chan result, 1)
+	p, query, done := portTo(t, address)
 	w, err := p.ask(query, done)
 	if err != nil {
 		t.Fatal(err)
@@ -124,8 +115,9 @@ func TestPortRetires(t *testing.T) {
 	p.forget(w)
 }
 
-func TestPortUses(t *testing.T) {
-	address, _ := echo(t, answerTo)
+// portTo is a socket to address, a question to put, and where its reply comes.
+func portTo(t *testing.T, address string) (*port, []byte, chan result) {
+	t.Helper()
 	conn, err := net.Dial("udp", address)
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +127,12 @@ func TestPortUses(t *testing.T) {
 		t.Fatal(err)
 	}
 	query, _ := new(dns.Msg).SetQuestion("www.example.", dns.TypeA).Pack()
-	done := make(chan result, 1)
+	return p, query, make(chan result, 1)
+}
+
+func TestPortUses(t *testing.T) {
+	address, _ := echo(t, answerTo)
+	p, query, done := portTo(t, address)
 	for n := 1; n <= portUses; n++ {
 		w, err := p.ask(query, done)
 		if err != nil {
