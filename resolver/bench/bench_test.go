@@ -316,6 +316,7 @@ func TestLoads(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			conn.SetReadBuffer(1 << 20) // as the servers do it
 			ended := make(chan error)
 			go func() { ended <- c.serve(conn) }()
 			l := load{server: conn.LocalAddr().(*net.UDPAddr).AddrPort(), rule: c.rule, sockets: 3, window: 10}
@@ -325,14 +326,16 @@ func TestLoads(t *testing.T) {
 					t.Errorf("from %d addresses: %+v, %v", l.sources, got, err)
 				}
 			}
-			p, err := l.pace(2000, w.questions(c.mix, 1))
+			// So slow that the buffers hold what piles up while a busy machine does not
+			// let this program run.
+			p, err := l.pace(500, w.questions(c.mix, 1))
 			if err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(100 * time.Millisecond)
+			time.Sleep(200 * time.Millisecond)
 			samples, example := p.stop()
 			got := sum(samples, example)
-			if got.right != got.asked || got.asked < 100 {
+			if got.right != got.asked || got.asked < 50 {
 				t.Errorf("paced: %+v", got)
 			}
 			times := latencies(samples, func(sample) bool { return true })
