@@ -42,11 +42,13 @@ type Config struct {
 	} `toml:"upstream"`
 
 	Blocking struct {
-		Response string        `toml:"response"`
-		TTL      time.Duration `toml:"ttl"`
-		Deny     []string      `toml:"deny"`
-		Allow    []string      `toml:"allow"`
-		Canaries bool          `toml:"canaries"`
+		Response    string        `toml:"response"`
+		TTL         time.Duration `toml:"ttl"`
+		Deny        []string      `toml:"deny"`
+		Allow       []string      `toml:"allow"`
+		FollowCNAME bool          `toml:"follow_cname"`
+		FollowHTTPS bool          `toml:"follow_https"`
+		Canaries    bool          `toml:"canaries"`
 	} `toml:"blocking"`
 
 	Lists []ListConfig        `toml:"lists"`
@@ -95,8 +97,6 @@ var unbuilt = map[string]string{
 	"dns.private_key":            "encrypted DNS for clients",
 	"dns.trust_ecs_from":         "naming clients behind a forwarder",
 	"blocking.rules_file":        "rules written by the page",
-	"blocking.follow_cname":      "looking at the CNAMEs of an answer",
-	"blocking.follow_https":      "looking at the HTTPS records of an answer",
 	"blocking.follow_address":    "looking at the addresses of an answer",
 	"blocking.rebind_protection": "rebinding protection",
 	"blocking.rebind_allow":      "rebinding protection",
@@ -124,6 +124,7 @@ func defaults() *Config {
 	c.Blocking.Response = "nxdomain"
 	c.Blocking.TTL = 10 * time.Second
 	c.Blocking.Deny, c.Blocking.Allow = []string{}, []string{}
+	c.Blocking.FollowCNAME, c.Blocking.FollowHTTPS = true, true
 	c.Blocking.Canaries = true
 	c.Lists = []ListConfig{defaultList(), defaultList()}
 	c.Lists[0].Name, c.Lists[0].Source = "starter", "builtin:starter"

@@ -186,6 +186,9 @@ func (g *generation) follow(ctx context.Context, e *ui.Explanation, qtype uint16
 	if err := g.resolver.Resolve(ctx, q, &a); err != nil {
 		return err
 	}
+	if a.Hidden != nil {
+		return g.uncover(e, string(a.Hidden), a.Reason, qtype)
+	}
 	if err := m.Unpack(a.Wire); err != nil {
 		return err
 	}
@@ -206,6 +209,22 @@ func (g *generation) follow(ctx context.Context, e *ui.Explanation, qtype uint16
 			e.Addresses = append(e.Addresses, rr.AAAA.String())
 		}
 	}
+	return nil
+}
+
+// uncover explains that e's name is blocked for what its answer leads to.
+func (g *generation) uncover(e *ui.Explanation, hidden string, how resolver.Reason, qtype uint16) error {
+	behind, err := g.explain(hidden, qtype)
+	if err != nil {
+		return err
+	}
+	e.Chain = append(e.Chain, behind)
+	e.Verdict, e.List, e.Rule, e.Source, e.Line = behind.Verdict, behind.List, behind.Rule, behind.Source, behind.Line
+	record := "a CNAME"
+	if how == resolver.ByHTTPS {
+		record = "an HTTPS record"
+	}
+	e.Note = "its answer leads to " + behind.Name + " by " + record
 	return nil
 }
 

@@ -118,6 +118,9 @@ func (g *generation) load(ctx context.Context, p parts) error {
 			Response: response,
 			TTL:      c.Blocking.TTL,
 			Canaries: c.Blocking.Canaries,
+
+			FollowCNAME: c.Blocking.FollowCNAME,
+			FollowHTTPS: c.Blocking.FollowHTTPS,
 		},
 		Cache: g.cache,
 		Policy: resolver.CachePolicy{

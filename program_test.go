@@ -191,7 +191,8 @@ func (p *program) command(args ...string) (status int, out string) {
 	return status, b.String()
 }
 
-// internet is an upstream that has an address for every name.
+// internet is an upstream that has an address for every name; those that begin
+// with "cloaked" are a tracker's.
 type internet struct {
 	address string
 	asked   atomic.Int64
@@ -209,7 +210,12 @@ func newInternet(t *testing.T) *internet {
 		m := new(dns.Msg).SetReply(q)
 		m.RecursionAvailable = true
 		if q.Question[0].Qtype == dns.TypeA {
-			rr, _ := dns.NewRR(q.Question[0].Name + " 300 IN A 192.0.2.1")
+			owner := q.Question[0].Name
+			if strings.HasPrefix(owner, "cloaked") {
+				rr, _ := dns.NewRR(owner + " 300 IN CNAME pixel.facebook.com.")
+				m.Answer, owner = append(m.Answer, rr), "pixel.facebook.com."
+			}
+			rr, _ := dns.NewRR(owner + " 300 IN A 192.0.2.1")
 			m.Answer = append(m.Answer, rr)
 		}
 		w.WriteMsg(m)

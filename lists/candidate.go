@@ -84,7 +84,7 @@ func (s *Set) verdict(c *candidate) Verdict {
 	if c.strength == 0 {
 		return Verdict{}
 	}
-	v := Verdict{Action: c.action, List: s.lists[c.order], Shape: c.shape, Line: c.line}
+	v := Verdict{Action: c.action, List: s.lists[c.order], Shape: c.shape, Level: Level((c.strength - deny) / 2), Line: c.line}
 	if c.distance != patternDistance {
 		v.Labels = c.distance
 	}

@@ -32,6 +32,17 @@ func (s Shape) String() string {
 	return [...]string{"exact", "subtree", "below", "pattern", "regexp"}[s]
 }
 
+// Level is the strength of a rule; one that allows wins against one that denies
+// on the same level.
+type Level uint8
+
+// The levels, the weakest first.
+const (
+	Listed    Level = iota // of a list
+	Important              // with $important
+	Own                    // of [blocking]
+)
+
 // Rule is one line of a list, understood.
 type Rule struct {
 	Action    Action
@@ -63,6 +74,7 @@ type Verdict struct {
 	Action Action
 	List   *List  // whose rule decided
 	Shape  Shape  // of that rule
+	Level  Level  // how strong that rule is
 	Labels uint8  // how many labels of the asked name stand above the rule's name
 	Line   uint32 // of the rule in its list; 0 when it was not looked up
 }

@@ -71,7 +71,7 @@ func (s *shard) count(e *resolver.Event, owner func([]byte) string) {
 	}
 	m.blocked.Add(1)
 	s.blocked.at(cause{e.List, e.Reason}).Add(1)
-	s.company(owner(e.Name), at)
+	s.company(owner(e.BlockedName()), at)
 }
 
 // company counts a query that was blocked for a name of the company, which is ""

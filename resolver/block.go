@@ -96,6 +96,8 @@ type Blocking struct {
 	Response Response
 	TTL      time.Duration // how long a client may keep a blocked answer
 	Canaries bool
+
+	FollowCNAME, FollowHTTPS bool // what hides behind such records is blocked as well
 }
 
 type block struct {
@@ -103,7 +105,7 @@ type block struct {
 	next Handler
 }
 
-// Resolve answers a blocked name, or hands on.
+// Resolve answers a blocked name, or hands on and looks at what comes back.
 func (s *block) Resolve(ctx context.Context, q *Query, a *Answer) error {
 	if paused, _ := s.Pause.Paused(q.Start); paused {
 		return s.next.Resolve(ctx, q, a)
@@ -121,7 +123,11 @@ func (s *block) Resolve(ctx context.Context, q *Query, a *Answer) error {
 		a.EDE = EDE{Set: true, Code: dns.ExtendedErrorCodeBlocked, Text: CanaryList}
 		return nil
 	}
-	return s.next.Resolve(ctx, q, a)
+	if err := s.next.Resolve(ctx, q, a); err != nil {
+		return err
+	}
+	s.inspect(q, a, v)
+	return nil
 }
 
 // answer makes the blocked answer. labels is how many labels of the asked name

@@ -49,6 +49,7 @@ type entry struct {
 	ttls   []uint16 // where in wire the TTLs are
 	ede    EDE
 	failed bool // a SERVFAIL (RFC 9520)
+	plain  bool // see Answer
 
 	stored  time.Time
 	expires time.Time

@@ -31,8 +31,10 @@ func newEntry(key []byte, a *Answer, p CachePolicy, now time.Time) *entry {
 	e.key = string(key)
 	e.wire = append(make([]byte, 0, len(a.Wire)), a.Wire...)
 	e.expires = now.Add(lifetime)
+	e.plain = true
 	r := Records(e.wire)
 	for r.Next() {
+		e.plain = e.plain && !namesAnother(&r)
 		e.ttls = append(e.ttls, uint16(r.TTLAt))
 		ttl := min(max(time.Duration(plainTTL(r.TTL))*time.Second, p.MinTTL), p.MaxTTL)
 		if r.Type == dns.TypeSOA && r.Section == Authority {
@@ -105,6 +107,7 @@ func (e *entry) stale(a *Answer) {
 }
 
 func (e *entry) write(a *Answer, change func(uint32) uint32) {
+	a.Plain = e.plain
 	a.Wire = append(a.Wire[:0], e.wire...)
 	for _, at := range e.ttls {
 		binary.BigEndian.PutUint32(a.Wire[at:], change(binary.BigEndian.Uint32(a.Wire[at:])))

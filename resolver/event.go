@@ -29,11 +29,14 @@ func (o Outcome) String() string {
 // Reason is where the blocked name stood.
 type Reason uint8
 
-// ByName: the asked name itself is blocked.
-const ByName Reason = iota
+const (
+	ByName  Reason = iota // the asked name itself
+	ByCNAME               // behind a CNAME of the answer
+	ByHTTPS               // the target of an SVCB or HTTPS record of the answer
+)
 
 // String returns the value of the metric label `reason`.
-func (r Reason) String() string { return [...]string{"name"}[r] }
+func (r Reason) String() string { return [...]string{"name", "cname", "https"}[r] }
 
 // Event is what happened to one query.
 type Event struct {
@@ -46,6 +49,15 @@ type Event struct {
 	Type      uint16
 	List      string // of a blocked query: the list whose rule decided, or "canary"
 	Reason    Reason
+	Hidden    []byte // the blocked name when it is not Name, normalised; valid only during the call
+}
+
+// BlockedName is the name that a rule was about, of a blocked query.
+func (e *Event) BlockedName() []byte {
+	if e.Hidden != nil {
+		return e.Hidden
+	}
+	return e.Name
 }
 
 // Exchange is one question put to one upstream.

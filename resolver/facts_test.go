@@ -18,8 +18,8 @@ func want(words []string) map[string]bool {
 	return keys
 }
 
-// facts are what an answer says: its records and bits always, its TTL, outcome
-// and SOA when they are asked for.
+// facts are what an answer says: its records and bits always, its TTL, outcome,
+// reason and SOA when they are asked for.
 func facts(m *dns.Msg, a *Answer, asked map[string]bool) []string {
 	var all []string
 	for _, rr := range m.Answer {
@@ -55,6 +55,9 @@ func facts(m *dns.Msg, a *Answer, asked map[string]bool) []string {
 	}
 	if asked["outcome"] {
 		all = append(all, "outcome="+a.Outcome.String())
+	}
+	if asked["reason"] {
+		all = append(all, "reason="+a.Reason.String())
 	}
 	for word, set := range map[string]bool{"ad": m.AuthenticatedData, "tc": m.Truncated, "aa": m.Authoritative, "cd": m.CheckingDisabled && asked["cd"]} {
 		if set {

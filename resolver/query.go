@@ -84,7 +84,8 @@ type Query struct {
 	// second asking is not counted twice.
 	Admitted bool
 
-	room []byte // the memory of Name, and of what key puts behind it
+	room   []byte // the memory of Name, and of what key puts behind it
+	target []byte // room for a name of the answer
 }
 
 // keyTail is how many bytes of a key follow the name.
@@ -214,6 +215,7 @@ func soundOptions(data []byte) bool {
 func (q *Query) Clone() *Query {
 	c := new(Query)
 	*c = *q
+	c.target = nil
 	room := len(q.Name) + keyTail
 	memory := make([]byte, room+len(q.Packet))
 	c.room = memory[:0:room]

@@ -25,6 +25,8 @@ type Answer struct {
 	Outcome  Outcome
 	List     string // of a blocked query, see Event
 	Reason   Reason
+	Hidden   []byte // of a blocked query, see Event; lies in the query
+	Plain    bool   // no record of Wire can lead to another name
 	EDE      EDE
 	ExtRcode uint8 // upper bits of an extended RCODE (RFC 6891, section 6.1.3)
 	Quiet    bool  // not counted: deadpixel's own watchdog asked

@@ -23,7 +23,7 @@ import (
 // TestScenarios plays the stories in testdata, each on a clock of its own. The
 // language, a command a line:
 //
-//	set KEY VALUE               before the first query: response, ttl, stale, stale_after, timeout, max_ttl, min_ttl, strategy, rate, allow_from, canaries
+//	set KEY VALUE               before the first query: response, ttl, stale, stale_after, timeout, max_ttl, min_ttl, strategy, rate, allow_from, canaries, follow_cname, follow_https
 //	block RULE, allow RULE      rules, in adblock syntax; own RULE denies by [blocking] deny
 //	local NAME VALUE...         an entry of [local]
 //	route SUFFIX UPSTREAM...    an entry of [upstream.routes]
@@ -90,7 +90,7 @@ type story struct {
 func newStory(t *testing.T) *story {
 	s := &story{t: t, local: map[string][]string{}, routes: map[string]bool{}, allow: []string{"local"}, worlds: map[string]*world{},
 		own: lists.NewBuilder(lists.OwnList, lists.Deny, lists.Seed{}), set: lists.NewBuilder("trackers", lists.Deny, lists.Seed{})}
-	s.options.Blocking = Blocking{Pause: &s.pause, TTL: 10 * time.Second, Canaries: true}
+	s.options.Blocking = Blocking{Pause: &s.pause, TTL: 10 * time.Second, Canaries: true, FollowCNAME: true, FollowHTTPS: true}
 	s.options.Policy = CachePolicy{MaxTTL: 24 * time.Hour, Stale: 24 * time.Hour, StaleAfter: 400 * time.Millisecond, Prefetch: true}
 	s.forward = ForwardOptions{Strategy: InOrder, Timeout: 2 * time.Second, Routes: map[string][]Upstream{}}
 	return s
@@ -194,6 +194,10 @@ func (s *story) configure(key, value string) {
 		s.options.Blocking.TTL = s.duration(value)
 	case "canaries":
 		s.options.Blocking.Canaries = value == "true"
+	case "follow_cname":
+		s.options.Blocking.FollowCNAME = value == "true"
+	case "follow_https":
+		s.options.Blocking.FollowHTTPS = value == "true"
 	case "stale":
 		p.Stale = s.duration(value)
 	case "stale_after":

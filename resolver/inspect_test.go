@@ -1,0 +1,108 @@
+package resolver
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+
+	"deadpixel/lists"
+)
+
+// Names in the data of records are read as miekg/dns reads them, compressed or not.
+func TestTargetsAgainstMiekg(t *testing.T) {
+	random := rand.New(rand.NewPCG(11, 11))
+	labels := []string{"www", "a", "TRACKER", "example", "org", "x-1", "_dmarc", strings.Repeat("l", 63)}
+	name := func() string {
+		parts := make([]string, 1+random.IntN(3))
+		for i := range parts {
+			parts[i] = labels[random.IntN(len(labels))]
+		}
+		return strings.Join(parts, ".") + "."
+	}
+	for range 2000 {
+		m := new(dns.Msg).SetQuestion(name(), dns.TypeA)
+		m.Compress = true
+		var want []string
+		for owner := m.Question[0].Name; len(want) < 4; {
+			target := name()
+			m.Answer = append(m.Answer, &dns.CNAME{Hdr: dns.RR_Header{Name: owner, Rrtype: dns.TypeCNAME, Class: dns.ClassINET}, Target: target})
+			normal, err := lists.Normalize(target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, owner = append(want, normal), target
+		}
+		wire, err := m.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, s := Records(wire), &block{Blocking: Blocking{FollowCNAME: true}}
+		for i := 0; r.Next(); i++ {
+			at, reason := s.target(&r)
+			got, ok := appendTarget(nil, wire, at)
+			if !ok || string(got) != want[i] || reason != ByCNAME {
+				t.Fatalf("%q, %v, %v, want %q in\n%v", got, ok, reason, want[i], m)
+			}
+		}
+	}
+}
+
+func TestTargetsThatAreNoNames(t *testing.T) {
+	long := strings.Repeat("\x01a", 127) // one byte too many with the root's
+	for name, c := range map[string]struct {
+		message string
+		at      int
+	}{
+		"cut in a label":       {"\x03ab", 0},
+		"without an end":       {"\x01a", 0},
+		"half a pointer":       {"\x01a\xc0", 0},
+		"a pointer to itself":  {"\xc0\x00", 0},
+		"a pointer forward":    {"\xc0\x02\x00", 0},
+		"pointers in a circle": {"\x01a\xc0\x00", 2},
+		"another kind":         {"\x41a\x00", 0},
+		"too long":             {long + "\x01b\x00", 0},
+		"beyond the message":   {"", 5},
+	} {
+		if got, ok := appendTarget(nil, []byte(c.message), c.at); ok {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+// cloaked is an upstream's reply: a name that is another one.
+func cloaked(query []byte) []byte {
+	m := new(dns.Msg)
+	if m.Unpack(query) != nil {
+		return nil
+	}
+	reply := new(dns.Msg).SetReply(m)
+	reply.Compress = true
+	for _, text := range []string{" 3600 IN CNAME edge.cdn.example.net.", " 3600 IN A 192.0.2.1"} {
+		rr, _ := dns.NewRR(m.Question[0].Name + text)
+		if a, ok := rr.(*dns.A); ok {
+			a.Hdr.Name = "edge.cdn.example.net."
+		}
+		reply.Answer = append(reply.Answer, rr)
+	}
+	wire, _ := reply.Pack()
+	return wire
+}
+
+// What an answer leads to is looked at without allocating.
+func TestInspectionAllocatesNothing(t *testing.T) {
+	x := newAsker(t, fuzzResolver(t, cloaked), cachedName, UDP)
+	if n := testing.AllocsPerRun(200, func() { x.ask(t, Cached) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// What looking at a CNAME costs: compare with BenchmarkResolve/cached.
+func BenchmarkResolveCNAME(b *testing.B) {
+	x := newAsker(b, fuzzResolver(b, cloaked), cachedName, UDP)
+	b.ReportAllocs()
+	for b.Loop() {
+		x.ask(b, Cached)
+	}
+}
