@@ -49,6 +49,9 @@ type Config struct {
 		FollowCNAME bool          `toml:"follow_cname"`
 		FollowHTTPS bool          `toml:"follow_https"`
 		Canaries    bool          `toml:"canaries"`
+
+		RebindProtection bool     `toml:"rebind_protection"`
+		RebindAllow      []string `toml:"rebind_allow"`
 	} `toml:"blocking"`
 
 	Lists []ListConfig        `toml:"lists"`
@@ -90,24 +93,22 @@ type Size int64
 
 // unbuilt are the promised keys whose feature this version does not have.
 var unbuilt = map[string]string{
-	"dns.tls_listen":             "DNS over TLS for clients",
-	"dns.https_listen":           "DNS over HTTPS for clients",
-	"dns.quic_listen":            "DNS over QUIC for clients",
-	"dns.certificate":            "encrypted DNS for clients",
-	"dns.private_key":            "encrypted DNS for clients",
-	"dns.trust_ecs_from":         "naming clients behind a forwarder",
-	"blocking.rules_file":        "rules written by the page",
-	"blocking.follow_address":    "looking at the addresses of an answer",
-	"blocking.rebind_protection": "rebinding protection",
-	"blocking.rebind_allow":      "rebinding protection",
-	"lists.groups":               "client groups",
-	"lists.schedule":             "schedules",
-	"groups":                     "client groups",
-	"clients":                    "client groups",
-	"web.trusted_proxies":        "running behind a reverse proxy",
-	"web.base_path":              "running behind a reverse proxy",
-	"web.tls":                    "TLS for the page",
-	"privacy":                    "the history",
+	"dns.tls_listen":          "DNS over TLS for clients",
+	"dns.https_listen":        "DNS over HTTPS for clients",
+	"dns.quic_listen":         "DNS over QUIC for clients",
+	"dns.certificate":         "encrypted DNS for clients",
+	"dns.private_key":         "encrypted DNS for clients",
+	"dns.trust_ecs_from":      "naming clients behind a forwarder",
+	"blocking.rules_file":     "rules written by the page",
+	"blocking.follow_address": "looking at the addresses of an answer",
+	"lists.groups":            "client groups",
+	"lists.schedule":          "schedules",
+	"groups":                  "client groups",
+	"clients":                 "client groups",
+	"web.trusted_proxies":     "running behind a reverse proxy",
+	"web.base_path":           "running behind a reverse proxy",
+	"web.tls":                 "TLS for the page",
+	"privacy":                 "the history",
 }
 
 // defaults are the built-in defaults; a test proves that config.toml says the same.
@@ -126,6 +127,7 @@ func defaults() *Config {
 	c.Blocking.Deny, c.Blocking.Allow = []string{}, []string{}
 	c.Blocking.FollowCNAME, c.Blocking.FollowHTTPS = true, true
 	c.Blocking.Canaries = true
+	c.Blocking.RebindProtection, c.Blocking.RebindAllow = true, []string{}
 	c.Lists = []ListConfig{defaultList(), defaultList()}
 	c.Lists[0].Name, c.Lists[0].Source = "starter", "builtin:starter"
 	c.Lists[1].Name, c.Lists[1].Source = "stevenblack", "https://raw.githubusercontent.com/StevenBlack/hosts/master/hosts"

@@ -86,6 +86,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"bad route", "[upstream.routes]\n\"home.arpa\" = [\"router::::\"]", "t.toml:2: upstream.routes.home.arpa"},
 		{"bad response", "[blocking]\nresponse = \"gone\"", "t.toml:2: blocking.response"},
 		{"bad own rule", "[blocking]\ndeny = [\"/(/\"]", "t.toml:2: blocking.deny"},
+		{"bad exemption", "[blocking]\nrebind_allow = [\"a..example\"]", "t.toml:2: blocking.rebind_allow"},
 		{"list without name", "[[lists]]\nsource = \"builtin:starter\"", "t.toml:1: lists: the list needs a name"},
 		{"list without source", "[[lists]]\nname = \"x\"", "t.toml:1: lists: list \"x\" needs a source"},
 		{"two of a name", "[[lists]]\nname = \"x\"\nsource = \"/a\"\n[[lists]]\nname = \"x\"\nsource = \"/b\"", `t.toml:5: lists.name: there are two lists named "x"`},

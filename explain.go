@@ -189,6 +189,12 @@ func (g *generation) follow(ctx context.Context, e *ui.Explanation, qtype uint16
 	if a.Hidden != nil {
 		return g.uncover(e, string(a.Hidden), a.Reason, qtype)
 	}
+	if a.List == resolver.RebindList {
+		e.Verdict, e.List, e.Rule = verdictBlocked, a.List, e.Name
+		e.Source, e.Line = g.config.file, g.config.lines.of("blocking.rebind_protection")
+		e.Note = "a public name that leads to a private address; [blocking] rebind_allow spares it"
+		return nil
+	}
 	if err := m.Unpack(a.Wire); err != nil {
 		return err
 	}

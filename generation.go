@@ -107,6 +107,11 @@ func (g *generation) load(ctx context.Context, p parts) error {
 	if err != nil {
 		return fmt.Errorf("blocking.response: %w", err)
 	}
+	rebind, err := resolver.NewRebind(c.Blocking.RebindAllow)
+	if err != nil {
+		return fmt.Errorf("blocking.rebind_allow: %w", err)
+	}
+	rebind.On = c.Blocking.RebindProtection
 	g.resolver = resolver.New(resolver.Options{
 		Access:    g.access,
 		RateLimit: c.DNS.RateLimit,
@@ -121,6 +126,8 @@ func (g *generation) load(ctx context.Context, p parts) error {
 
 			FollowCNAME: c.Blocking.FollowCNAME,
 			FollowHTTPS: c.Blocking.FollowHTTPS,
+			Rebind:      rebind,
+			Routed:      forward.Routed,
 		},
 		Cache: g.cache,
 		Policy: resolver.CachePolicy{

@@ -145,6 +145,8 @@ func (k *checker) blocking() {
 		_, err := lists.ParseRule(text, lists.Allow)
 		k.report("blocking.allow", err)
 	}
+	_, err = resolver.NewRebind(b.RebindAllow)
+	k.report("blocking.rebind_allow", err)
 }
 
 func (k *checker) lists() {
@@ -154,7 +156,7 @@ func (k *checker) lists() {
 		switch {
 		case l.Name == "":
 			k.report(key, errors.New("the list needs a name"))
-		case l.Name == lists.OwnList || l.Name == resolver.CanaryList:
+		case l.Name == lists.OwnList || l.Name == resolver.CanaryList || l.Name == resolver.RebindList:
 			k.report(key+".name", fmt.Errorf("%q is taken: it stands for deadpixel's own rules in metrics", l.Name))
 		case seen[l.Name]:
 			k.report(key+".name", fmt.Errorf("there are two lists named %q; each needs its own", l.Name))

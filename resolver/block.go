@@ -98,6 +98,9 @@ type Blocking struct {
 	Canaries bool
 
 	FollowCNAME, FollowHTTPS bool // what hides behind such records is blocked as well
+
+	Rebind Rebind
+	Routed func(name []byte) bool // says whether a name goes to servers of its own; nil means none does
 }
 
 type block struct {

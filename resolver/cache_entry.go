@@ -34,7 +34,7 @@ func newEntry(key []byte, a *Answer, p CachePolicy, now time.Time) *entry {
 	e.plain = true
 	r := Records(e.wire)
 	for r.Next() {
-		e.plain = e.plain && !namesAnother(&r)
+		e.plain = e.plain && isPlain(&r)
 		e.ttls = append(e.ttls, uint16(r.TTLAt))
 		ttl := min(max(time.Duration(plainTTL(r.TTL))*time.Second, p.MinTTL), p.MaxTTL)
 		if r.Type == dns.TypeSOA && r.Section == Authority {

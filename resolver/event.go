@@ -30,13 +30,14 @@ func (o Outcome) String() string {
 type Reason uint8
 
 const (
-	ByName  Reason = iota // the asked name itself
-	ByCNAME               // behind a CNAME of the answer
-	ByHTTPS               // the target of an SVCB or HTTPS record of the answer
+	ByName    Reason = iota // the asked name itself
+	ByCNAME                 // behind a CNAME of the answer
+	ByHTTPS                 // the target of an SVCB or HTTPS record of the answer
+	ByAddress               // an address of the answer
 )
 
 // String returns the value of the metric label `reason`.
-func (r Reason) String() string { return [...]string{"name", "cname", "https"}[r] }
+func (r Reason) String() string { return [...]string{"name", "cname", "https", "address"}[r] }
 
 // Event is what happened to one query.
 type Event struct {

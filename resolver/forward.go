@@ -76,6 +76,9 @@ func (f *Forward) group(name []byte) *group {
 	return f.servers
 }
 
+// Routed says whether a normalised name goes to servers of its own.
+func (f *Forward) Routed(name []byte) bool { return f.group(name) != f.servers }
+
 // Healthy says whether any server that q may go to answers.
 func (f *Forward) Healthy(q *Query) bool {
 	for _, s := range f.group(q.Name).servers {

@@ -10,14 +10,19 @@ import (
 
 // inspect blocks an answer that leads to a tracker under another name: by a CNAME
 // (RFC 1034, section 3.6.2) or by the target of an SVCB or HTTPS record (RFC 9460,
-// section 2.1). Who allows the asked name allows what is behind it, against
+// section 2.1), or to a private address. Who allows the asked name allows what is behind it, against
 // denials that are no stronger. asked is the verdict on that name.
 func (s *block) inspect(q *Query, a *Answer, asked lists.Verdict) {
 	if a.Plain {
 		return
 	}
+	guarded := s.Rebind.On && asked.Action != lists.Allow && !s.Rebind.spares(q.Name) && (s.Routed == nil || !s.Routed(q.Name))
 	r := Records(a.Wire)
 	for r.Next() && r.Section == AnswerSection {
+		if guarded && leadsInside(&r) {
+			s.hideInside(q, a)
+			return
+		}
 		at, reason := s.target(&r)
 		if at == 0 {
 			continue
@@ -37,6 +42,14 @@ func (s *block) inspect(q *Query, a *Answer, asked lists.Verdict) {
 	}
 }
 
+// hideInside makes an answer of a private address one without any.
+func (s *block) hideInside(q *Query, a *Answer) {
+	a.Begin(q, dns.RcodeSuccess, Blocked)
+	a.soa(q, 0, s.TTL)
+	a.List, a.Reason = RebindList, ByAddress
+	a.EDE = EDE{Set: true, Code: dns.ExtendedErrorCodeBlocked, Text: RebindList}
+}
+
 // target is where a record names another, 0 when it does not or nobody asked to
 // follow it.
 func (s *block) target(r *RecordReader) (at int, reason Reason) {
@@ -49,9 +62,10 @@ func (s *block) target(r *RecordReader) (at int, reason Reason) {
 	return 0, 0
 }
 
-// namesAnother says whether a record of an answer can lead to another name.
-func namesAnother(r *RecordReader) bool {
-	return r.Section == AnswerSection && (r.Type == dns.TypeCNAME || r.Type == dns.TypeHTTPS || r.Type == dns.TypeSVCB)
+// isPlain says whether a record leads neither to another name nor to a private
+// address, whatever is configured.
+func isPlain(r *RecordReader) bool {
+	return r.Section != AnswerSection || r.Type != dns.TypeCNAME && r.Type != dns.TypeHTTPS && r.Type != dns.TypeSVCB && !leadsInside(r)
 }
 
 // maxPointers bounds the compression pointers of one name: as many as it can have

@@ -26,7 +26,7 @@ type Answer struct {
 	List     string // of a blocked query, see Event
 	Reason   Reason
 	Hidden   []byte // of a blocked query, see Event; lies in the query
-	Plain    bool   // no record of Wire can lead to another name
+	Plain    bool   // no record of Wire leads to another name or to a private address
 	EDE      EDE
 	ExtRcode uint8 // upper bits of an extended RCODE (RFC 6891, section 6.1.3)
 	Quiet    bool  // not counted: deadpixel's own watchdog asked

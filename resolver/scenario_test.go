@@ -23,7 +23,7 @@ import (
 // TestScenarios plays the stories in testdata, each on a clock of its own. The
 // language, a command a line:
 //
-//	set KEY VALUE               before the first query: response, ttl, stale, stale_after, timeout, max_ttl, min_ttl, strategy, rate, allow_from, canaries, follow_cname, follow_https
+//	set KEY VALUE               before the first query: response, ttl, stale, stale_after, timeout, max_ttl, min_ttl, strategy, rate, allow_from, canaries, follow_cname, follow_https, rebind_allow, rebind_protection
 //	block RULE, allow RULE      rules, in adblock syntax; own RULE denies by [blocking] deny
 //	local NAME VALUE...         an entry of [local]
 //	route SUFFIX UPSTREAM...    an entry of [upstream.routes]
@@ -90,7 +90,7 @@ type story struct {
 func newStory(t *testing.T) *story {
 	s := &story{t: t, local: map[string][]string{}, routes: map[string]bool{}, allow: []string{"local"}, worlds: map[string]*world{},
 		own: lists.NewBuilder(lists.OwnList, lists.Deny, lists.Seed{}), set: lists.NewBuilder("trackers", lists.Deny, lists.Seed{})}
-	s.options.Blocking = Blocking{Pause: &s.pause, TTL: 10 * time.Second, Canaries: true, FollowCNAME: true, FollowHTTPS: true}
+	s.options.Blocking = Blocking{Pause: &s.pause, TTL: 10 * time.Second, Canaries: true, FollowCNAME: true, FollowHTTPS: true, Rebind: Rebind{On: true}}
 	s.options.Policy = CachePolicy{MaxTTL: 24 * time.Hour, Stale: 24 * time.Hour, StaleAfter: 400 * time.Millisecond, Prefetch: true}
 	s.forward = ForwardOptions{Strategy: InOrder, Timeout: 2 * time.Second, Routes: map[string][]Upstream{}}
 	return s
@@ -198,6 +198,10 @@ func (s *story) configure(key, value string) {
 		s.options.Blocking.FollowCNAME = value == "true"
 	case "follow_https":
 		s.options.Blocking.FollowHTTPS = value == "true"
+	case "rebind_allow":
+		s.options.Blocking.Rebind, err = NewRebind(strings.Fields(value))
+	case "rebind_protection":
+		s.options.Blocking.Rebind.On = value == "true"
 	case "stale":
 		p.Stale = s.duration(value)
 	case "stale_after":
@@ -256,7 +260,7 @@ func (s *story) begin() {
 	}
 	o.Blocking.Matcher = lists.NewSet(lists.Seed{}, s.own.Build(), s.set.Build())
 	o.Forward = NewForward(s.forward)
-	o.Policy.Healthy = o.Forward.Healthy
+	o.Policy.Healthy, o.Blocking.Routed = o.Forward.Healthy, o.Forward.Routed
 	o.Cache, o.Flight, o.Log = NewCache(1<<20), NewFlight(), log
 	o.Probe = "secret.deadpixel.invalid"
 	s.resolver = New(o)
