@@ -29,6 +29,8 @@ var (
 		"Blocked queries by the company behind the name.", []string{"owner"}, nil)
 	upstreamRequests = prometheus.NewDesc("deadpixel_upstream_requests_total",
 		"Questions put to an upstream by how they ended.", []string{"upstream", "result"}, nil)
+	upstreamBlocked = prometheus.NewDesc("deadpixel_upstream_blocked_total",
+		"Answers of an upstream which say that it blocks the name itself.", []string{"upstream"}, nil)
 	upstreamDuration = prometheus.NewDesc("deadpixel_upstream_duration_seconds",
 		"Time that an upstream took.", []string{"upstream"}, nil)
 )
@@ -38,7 +40,7 @@ type counts struct{ *Metrics }
 
 // Describe implements prometheus.Collector.
 func (c counts) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{queriesTotal, queryDuration, blockedTotal, ownerTotal, upstreamRequests, upstreamDuration} {
+	for _, d := range []*prometheus.Desc{queriesTotal, queryDuration, blockedTotal, ownerTotal, upstreamRequests, upstreamBlocked, upstreamDuration} {
 		out <- d
 	}
 }
@@ -82,6 +84,7 @@ func (c counts) Collect(out chan<- prometheus.Metric) {
 				counter(upstreamRequests, n, name, resolver.Result(result).String())
 			}
 		}
+		counter(upstreamBlocked, u.blocked.Load(), name)
 		var t tally
 		t.add(&u.duration)
 		out <- t.metric(upstreamDuration, upstreamLimits, c.start, name)

@@ -44,6 +44,7 @@ type Metrics struct {
 // upstream is what is counted of one upstream.
 type upstream struct {
 	results  [resolver.Results]atomic.Uint64
+	blocked  atomic.Uint64
 	duration histogram
 }
 
@@ -99,6 +100,9 @@ func (m *Metrics) Observe(e resolver.Event) { m.shards[0].count(&e, m.owner) }
 func (m *Metrics) ObserveExchange(e resolver.Exchange) {
 	u := m.upstreams.at(e.Upstream)
 	u.results[e.Result].Add(1)
+	if e.Blocked {
+		u.blocked.Add(1)
+	}
 	u.duration.observe(e.Duration, upstreamLimits)
 }
 

@@ -28,6 +28,7 @@ func sample(t testing.TB) *Metrics {
 			Name: []byte("pixel.facebook.com"), List: "starter"})
 	}
 	m.ObserveExchange(resolver.Exchange{Upstream: "tls://dns.example", Result: resolver.Timeout, Duration: time.Second})
+	m.ObserveExchange(resolver.Exchange{Upstream: "tls://filters.example", Blocked: true, Duration: time.Second})
 	m.ListFailed("starter")
 	m.Reloaded(true, time.Unix(1700000000, 0))
 	m.SetState(func() State {
@@ -62,6 +63,8 @@ func TestPromises(t *testing.T) {
 		`deadpixel_upstream_requests_total{result="timeout",upstream="tls://dns.example"} 1`,
 		`deadpixel_upstream_duration_seconds_count{upstream="tls://dns.example"} 1`,
 		`deadpixel_upstream_healthy{upstream="tls://dns.example"} 1`,
+		`deadpixel_upstream_blocked_total{upstream="tls://dns.example"} 0`,
+		`deadpixel_upstream_blocked_total{upstream="tls://filters.example"} 1`,
 		`deadpixel_list_entries{list="starter"} 605`,
 		`deadpixel_list_updated_timestamp_seconds{list="starter"} 1.7e+09`,
 		`deadpixel_list_failures_total{list="starter"} 1`,

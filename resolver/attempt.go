@@ -3,6 +3,7 @@ package resolver
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -52,7 +53,8 @@ func (f *Forward) attempt(ctx context.Context, s *server, q *Query) attempt {
 		s.suspect.Store(0)
 	}
 	if f.observer != nil {
-		f.observer.ObserveExchange(Exchange{Upstream: s.String(), Result: resultOf(r.err), Duration: time.Since(start)})
+		f.observer.ObserveExchange(Exchange{Upstream: s.String(), Result: resultOf(r.err), Blocked: r.err == nil && blocksItself(r.wire, r.ede),
+			Duration: time.Since(start)})
 	}
 	return r
 }
@@ -62,6 +64,23 @@ func (f *Forward) attempt(ctx context.Context, s *server, q *Query) attempt {
 func beforeEDNS(err error) bool {
 	var failure *errFailure
 	return errors.As(err, &failure) && !failure.hasOPT && (failure.rcode == dns.RcodeFormatError || failure.rcode == dns.RcodeNotImplemented)
+}
+
+// blocksItself says whether an upstream's answer is that it blocks the name: it
+// says so (RFC 8914, section 4: Blocked, Filtered), or has a null address.
+func blocksItself(wire []byte, ede EDE) bool {
+	if ede.Set && (ede.Code == dns.ExtendedErrorCodeBlocked || ede.Code == dns.ExtendedErrorCodeFiltered) {
+		return true
+	}
+	r := Records(wire)
+	for r.Next() && r.Section == AnswerSection {
+		if r.Type == dns.TypeA || r.Type == dns.TypeAAAA {
+			if ip, ok := netip.AddrFromSlice(r.Data()); ok && ip.IsUnspecified() {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // resultOf is how an exchange that ended with err is counted.

@@ -65,6 +65,7 @@ func (e *Event) BlockedName() []byte {
 type Exchange struct {
 	Upstream string // scheme and host, never a path
 	Result   Result
+	Blocked  bool // the server answered that it blocks the name
 	Duration time.Duration
 }
 
