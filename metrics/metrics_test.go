@@ -140,6 +140,18 @@ func TestSummary(t *testing.T) {
 	if s := m.Summary(now, 5); s.Queries != 0 || len(s.Top) != 0 {
 		t.Errorf("after forgetting: %+v", s.Top)
 	}
+	for i := range m.shards[0].minutes {
+		if c := &m.shards[0].minutes[i]; c.queries.Load() != 0 || c.blocked.Load() != 0 {
+			t.Errorf("minute %d is still in memory", i)
+		}
+	}
+	for name, c := range m.shards[0].owners.all() {
+		for i := range c.hours {
+			if c.hours[i].count.Load() != 0 {
+				t.Errorf("an hour of %q is still in memory", name)
+			}
+		}
+	}
 }
 
 // Several readers count at once, while somebody scrapes: nothing is lost, and no

@@ -87,11 +87,15 @@ func (s *shard) company(name string, at int64) {
 // forget erases what tells about a time.
 func (s *shard) forget() {
 	for i := range s.minutes {
-		s.minutes[i].at.Store(0)
+		m := &s.minutes[i]
+		m.at.Store(0)
+		m.queries.Store(0)
+		m.blocked.Store(0)
 	}
 	for _, c := range s.owners.all() {
 		for i := range c.hours {
 			c.hours[i].at.Store(0)
+			c.hours[i].count.Store(0)
 		}
 	}
 }

@@ -122,8 +122,7 @@ func (s *block) Resolve(ctx context.Context, q *Query, a *Answer) error {
 		// A canary speaks by NXDOMAIN, whatever [blocking] response is.
 		a.Begin(q, dns.RcodeNameError, Blocked)
 		a.soa(q, 0, s.TTL)
-		a.List = CanaryList
-		a.EDE = EDE{Set: true, Code: dns.ExtendedErrorCodeBlocked, Text: CanaryList}
+		a.blame(CanaryList)
 		return nil
 	}
 	if err := s.next.Resolve(ctx, q, a); err != nil {
@@ -156,6 +155,11 @@ func (s *block) answer(q *Query, a *Answer, list string, labels uint8) {
 		a.Begin(q, dns.RcodeSuccess, Blocked)
 		a.soa(q, labels, s.TTL)
 	}
+	a.blame(list)
+}
+
+// blame says whose rule blocked (RFC 8914, section 4.16).
+func (a *Answer) blame(list string) {
 	a.List = list
 	a.EDE = EDE{Set: true, Code: dns.ExtendedErrorCodeBlocked, Text: list}
 }

@@ -46,8 +46,8 @@ func (s *block) inspect(q *Query, a *Answer, asked lists.Verdict) {
 func (s *block) hideInside(q *Query, a *Answer) {
 	a.Begin(q, dns.RcodeSuccess, Blocked)
 	a.soa(q, 0, s.TTL)
-	a.List, a.Reason = RebindList, ByAddress
-	a.EDE = EDE{Set: true, Code: dns.ExtendedErrorCodeBlocked, Text: RebindList}
+	a.blame(RebindList)
+	a.Reason = ByAddress
 }
 
 // target is where a record names another, 0 when it does not or nobody asked to
