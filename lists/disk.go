@@ -58,7 +58,7 @@ func (m *meta) note(r ParseResult, skips []Skip) {
 
 // parserVersion changes when the same text is understood differently, so that
 // compiled lists of an older program are not used.
-const parserVersion = 1
+const parserVersion = 2
 
 // openDisk makes the directory and the installation's seed. With an error, the
 // disk keeps nothing, and the seed lives as long as the program.
