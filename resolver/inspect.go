@@ -2,18 +2,22 @@ package resolver
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"github.com/miekg/dns"
 
 	"deadpixel/lists"
 )
 
-// inspect blocks an answer that leads to a tracker under another name: by a CNAME
-// (RFC 1034, section 3.6.2) or by the target of an SVCB or HTTPS record (RFC 9460,
-// section 2.1), or to a private address. Who allows the asked name allows what is behind it, against
-// denials that are no stronger. asked is the verdict on that name.
+// inspect blocks an answer that leads to a tracker in another way than by its
+// name: by a CNAME (RFC 1034, section 3.6.2), by the target of an SVCB or HTTPS
+// record (RFC 9460, section 2.1), by an address or the hint of one; and one that
+// leads to a private address. Each is matched with the type of its record. Who
+// allows the asked name, or one on the way from it, allows what is behind it,
+// against denials that are no stronger. asked is the verdict on that name.
 func (s *block) inspect(q *Query, a *Answer, asked lists.Verdict) {
-	if a.Plain {
+	addresses := s.FollowAddress && s.Matcher.Addresses()
+	if a.Plain && !addresses {
 		return
 	}
 	guarded := s.Rebind.On && asked.Action != lists.Allow && !s.Rebind.spares(q.Name) && (s.Routed == nil || !s.Routed(q.Name))
@@ -22,6 +26,13 @@ func (s *block) inspect(q *Query, a *Answer, asked lists.Verdict) {
 		if guarded && leadsInside(&r) {
 			s.hideInside(q, a)
 			return
+		}
+		if addresses {
+			if v, ip := s.address(&r, q, asked); v.Action == lists.Deny {
+				s.answer(q, a, v.List.Name, 0)
+				a.Reason, a.Address = ByAddress, ip
+				return
+			}
 		}
 		at, reason := s.target(&r)
 		if at == 0 {
@@ -32,14 +43,28 @@ func (s *block) inspect(q *Query, a *Answer, asked lists.Verdict) {
 		if !ok || len(name) == 0 {
 			continue // "." is the owner itself
 		}
-		v := s.Matcher.Match(name, q.Type)
-		if v.Action != lists.Deny || asked.Action == lists.Allow && asked.Level >= v.Level {
-			continue
+		v := s.Matcher.Match(name, r.Type, &q.who)
+		switch {
+		case v.Action == lists.Deny && !asked.Forgives(v):
+			s.answer(q, a, v.List.Name, 0) // the SOA is the asked name's: the hidden one is not shown
+			a.Reason, a.Hidden = reason, name
+			return
+		case v.Action == lists.Allow && !asked.Forgives(v):
+			asked = v
 		}
-		s.answer(q, a, v.List.Name, 0) // the SOA is the asked name's: the hidden one is not shown
-		a.Reason, a.Hidden = reason, name
-		return
 	}
+}
+
+// address is the verdict on the first address of a record that is denied.
+func (s *block) address(r *RecordReader, q *Query, asked lists.Verdict) (denied lists.Verdict, at netip.Addr) {
+	eachAddress(r, func(ip netip.Addr) bool {
+		v := s.Matcher.MatchAddress(ip, r.Type, &q.who)
+		if v.Action == lists.Deny && !asked.Forgives(v) {
+			denied, at = v, ip
+		}
+		return at.IsValid()
+	})
+	return denied, at
 }
 
 // hideInside makes an answer of a private address one without any.
@@ -60,6 +85,47 @@ func (s *block) target(r *RecordReader) (at int, reason Reason) {
 		return r.DataAt + 2, ByHTTPS // behind the priority
 	}
 	return 0, 0
+}
+
+// eachAddress calls found with every address of a record, unmapped: those of A,
+// AAAA, and the hints of SVCB and HTTPS. It ends when found returns true.
+func eachAddress(r *RecordReader, found func(netip.Addr) bool) {
+	data := r.Data()
+	switch r.Type {
+	case dns.TypeA, dns.TypeAAAA:
+		if ip, ok := netip.AddrFromSlice(data); ok {
+			found(ip.Unmap())
+		}
+	case dns.TypeSVCB, dns.TypeHTTPS:
+		eachHint(data, found)
+	}
+}
+
+// eachHint goes through the ipv4hint and ipv6hint of an SVCB record (RFC 9460,
+// sections 2.2 and 7.3).
+func eachHint(data []byte, found func(netip.Addr) bool) {
+	const ipv4hint, ipv6hint = 4, 6
+	at := SkipName(data, min(2, len(data)))
+	for at > 0 && at+4 <= len(data) {
+		key, size := binary.BigEndian.Uint16(data[at:]), int(binary.BigEndian.Uint16(data[at+2:]))
+		at += 4
+		if at+size > len(data) {
+			return
+		}
+		step := 0
+		switch key {
+		case ipv4hint:
+			step = 4
+		case ipv6hint:
+			step = 16
+		}
+		for value := data[at : at+size]; step > 0 && len(value) >= step; value = value[step:] {
+			if ip, ok := netip.AddrFromSlice(value[:step]); ok && found(ip.Unmap()) {
+				return
+			}
+		}
+		at += size
+	}
 }
 
 // isPlain says whether a record leads neither to another name nor to a private

@@ -38,6 +38,7 @@ type Options struct {
 	Probe     string // normalised name by which deadpixel asks itself whether it answers; "" means none
 
 	Local    *LocalNames
+	Policies *Policies // nil means that everybody gets everything
 	Blocking Blocking
 
 	Cache   *Cache // may be shared by successive resolvers; nil means no cache
@@ -78,9 +79,13 @@ func New(o Options) *Resolver {
 		a.hinfo()
 		return nil
 	})
-	h = &block{Blocking: o.Blocking, next: h}
+	h = &block{Blocking: o.Blocking, next: h, beyond: &local{LocalNames: o.Local, next: answers, beyond: answers}}
 	// The house's own names are stronger than every list.
 	h = &local{LocalNames: o.Local, next: h, beyond: answers}
+	if o.Policies == nil {
+		o.Policies = &Policies{other: &Policy{options: &PolicyOptions{Pause: new(Pause)}, groups: []*Group{{Name: DefaultGroup, Block: true}}}}
+	}
+	h = &who{policies: o.Policies, next: h}
 	// Nothing is spent on a query that may not be asked.
 	h = &admit{next: h, access: o.Access, rates: newRates(o.RateLimit), probe: []byte(o.Probe)}
 	return &Resolver{head: h, log: o.Log}
