@@ -123,10 +123,17 @@ func newPolicy(client string, names []string, groups map[string]*Group, o *Polic
 	return p, nil
 }
 
-// Now is which lists apply at t, nil meaning all; blocks says whether any does.
-func (p *Policy) Now(t time.Time) (places lists.Places, blocks bool) {
+// Standing is what a policy comes to at some time.
+type Standing struct {
+	Places lists.Places // the lists that apply; nil means all
+	Blocks bool         // false while nothing is blocked
+	Safe   bool         // searches are made safe
+}
+
+// Now is how the policy stands at t.
+func (p *Policy) Now(t time.Time) Standing {
 	v := p.at(t)
-	return v.places, v.blocks
+	return Standing{v.places, v.blocks, v.safe}
 }
 
 // view is what a policy comes to for a while.
