@@ -33,10 +33,12 @@ var ErrDrop = errors.New("no reply is due")
 
 // Options are what a Resolver is made of.
 type Options struct {
-	Access    *Access
-	RateLimit int    // queries per second for one client; 0 means no limit
-	Probe     string // normalised name by which deadpixel asks itself whether it answers; "" means none
+	Access     *Access
+	Forwarders *Forwarders // whose word on their clients is believed; nil means nobody's
+	RateLimit  int         // queries per second for one client; 0 means no limit
+	Probe      string      // normalised name by which deadpixel asks itself whether it answers; "" means none
 
+	Clients  *Clients // nil means that every query is nobody's
 	Local    *LocalNames
 	Blocking Blocking
 
@@ -81,8 +83,10 @@ func New(o Options) *Resolver {
 	h = &block{Blocking: o.Blocking, next: h}
 	// The house's own names are stronger than every list.
 	h = &local{LocalNames: o.Local, next: h, beyond: answers}
+	// What follows may depend on who asks.
+	h = &who{Clients: o.Clients, next: h}
 	// Nothing is spent on a query that may not be asked.
-	h = &admit{next: h, access: o.Access, rates: newRates(o.RateLimit), probe: []byte(o.Probe)}
+	h = &admit{next: h, access: o.Access, forwarders: o.Forwarders, rates: newRates(o.RateLimit), probe: []byte(o.Probe)}
 	return &Resolver{head: h, log: o.Log}
 }
 
