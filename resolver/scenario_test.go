@@ -23,15 +23,17 @@ import (
 // TestScenarios plays the stories in testdata, each on a clock of its own. The
 // language, a command a line:
 //
-//	set KEY VALUE               before the first query: response, ttl, stale, stale_after, timeout, max_ttl, min_ttl, strategy, rate, allow_from, canaries, follow_cname, follow_https, rebind_allow, rebind_protection
+//	set KEY VALUE               before the first query: response, ttl, stale, stale_after, timeout, max_ttl, min_ttl, strategy, rate, allow_from, trust_ecs_from, canaries, follow_cname, follow_https, rebind_allow, rebind_protection
 //	block RULE, allow RULE      rules, in adblock syntax; own RULE denies by [blocking] deny
 //	local NAME VALUE...         an entry of [local]
 //	route SUFFIX UPSTREAM...    an entry of [upstream.routes]
+//	client NAME MATCH...        an entry of [[clients]]
+//	neighbour ADDRESS MAC|gone  what the kernel's table has from now on
 //	upstream NAME RECORD        what a server has; "soa TTL" is its negative answer
 //	fail NAME timeout|error|servfail|refused|no   from now on; no ends it
 //	delay NAME DURATION
-//	query NAME TYPE [WORD...]   words: do cd ad tcp noedns, from=ADDRESS, class=, size=
-//	answer RCODE [WORD...]      words: an address or a name in the answer section, ttl=, soa=OWNER, ede=, outcome=, ad, tc, none; or "silence"
+//	query NAME TYPE [WORD...]   words: do cd ad tcp noedns, from=ADDRESS, class=, size=, id=IDENTITY, ecs=ADDRESS/BITS, mac=MAC
+//	answer RCODE [WORD...]      words: an address or a name in the answer section, ttl=, soa=OWNER, ede=, outcome=, client=NAME|nobody, ad, tc, none; or "silence"
 //	asked NAME N                how often a server was asked since the last asked
 //	pass DURATION, pause [DURATION], resume
 //
@@ -77,6 +79,8 @@ type story struct {
 	local    map[string][]string
 	routes   map[string]bool
 	allow    []string
+	clients  []ClientEntry
+	link     link
 	own, set *lists.Builder
 	worlds   map[string]*world
 	resolver *Resolver
@@ -141,6 +145,10 @@ func (s *story) play(command string, args []string) {
 		for _, name := range args[1:] {
 			s.forward.Routes[args[0]] = append(s.forward.Routes[args[0]], s.world(name))
 		}
+	case "client":
+		s.clients = append(s.clients, ClientEntry{Name: args[0], Match: args[1:]})
+	case "neighbour":
+		s.link.set(args[0], args[1])
 	case "upstream":
 		s.upstream(s.world(args[0]), args[1:])
 	case "fail", "delay":
@@ -218,6 +226,8 @@ func (s *story) configure(key, value string) {
 		s.options.RateLimit, err = strconv.Atoi(value)
 	case "allow_from":
 		s.allow = []string{value}
+	case "trust_ecs_from":
+		s.options.Forwarders, err = NewForwarders([]string{value})
 	default:
 		err = errors.New("no such key")
 	}
@@ -258,6 +268,11 @@ func (s *story) begin() {
 	if o.Local, err = NewLocal(s.local, s.routes); err != nil {
 		s.fatal("%v", err)
 	}
+	if o.Clients, err = NewClients(ClientsOptions{Entries: s.clients, Local: o.Local, Neighbours: &s.link}); err != nil {
+		s.fatal("%v", err)
+	}
+	go o.Clients.Run(s.t.Context())
+	synctest.Wait() // it has read what there is
 	o.Blocking.Matcher = lists.NewSet(lists.Seed{}, s.own.Build(), s.set.Build())
 	o.Forward = NewForward(s.forward)
 	o.Policy.Healthy, o.Blocking.Routed = o.Forward.Healthy, o.Forward.Routed
@@ -273,6 +288,7 @@ func (s *story) query(args []string) {
 	m := new(dns.Msg).SetQuestion(dns.Fqdn(args[0]), dns.StringToType[args[1]])
 	q := &Query{Client: netip.MustParseAddr("192.168.1.2"), Transport: UDP, Start: time.Now()}
 	edns, do, size := true, false, uint16(1232)
+	var options []dns.EDNS0
 	for _, word := range args[2:] {
 		key, value, _ := strings.Cut(word, "=")
 		switch key {
@@ -288,6 +304,16 @@ func (s *story) query(args []string) {
 			edns = false
 		case "from":
 			q.Client = netip.MustParseAddr(value)
+		case "id":
+			q.Identity = value
+		case "ecs":
+			options = append(options, subnetOption(netip.MustParsePrefix(value)))
+		case "mac":
+			mac, err := ParseMAC(value)
+			if err != nil {
+				s.fatal("%v", err)
+			}
+			options = append(options, &dns.EDNS0_LOCAL{Code: optionMAC, Data: mac[:]})
 		case "class":
 			m.Question[0].Qclass = dns.StringToClass[value]
 		case "opcode":
@@ -301,6 +327,7 @@ func (s *story) query(args []string) {
 	}
 	if edns {
 		m.SetEdns0(size, do)
+		m.IsEdns0().Option = options
 	}
 	packet, err := m.Pack()
 	if err != nil {
@@ -337,6 +364,9 @@ func (s *story) check(args []string) {
 		s.fatal("%v", err)
 	}
 	want, got := append([]string(nil), args[1:]...), facts(m, &s.answer, want(args[1:]))
+	if slices.ContainsFunc(want, func(w string) bool { return strings.HasPrefix(w, "client=") }) {
+		got = append(got, "client="+nameOf(q.Who))
+	}
 	slices.Sort(want)
 	slices.Sort(got)
 	if rcode := dns.RcodeToString[m.Rcode]; rcode != args[0] || !slices.Equal(want, got) {
