@@ -27,7 +27,12 @@ const maxExplanations = 20
 // decides first. It reads the stored texts and may take a moment.
 func (s *Store) Explain(name string, qtype uint16) ([]Explanation, error) {
 	verdicts := s.Set().Explain([]byte(name), qtype)
-	verdicts = verdicts[:min(len(verdicts), maxExplanations)]
+	return s.Describe(verdicts[:min(len(verdicts), maxExplanations)]), nil
+}
+
+// Describe tells of verdicts that the present set's Explain has found where they
+// come from. Every text is read once, however many there are.
+func (s *Store) Describe(verdicts []Verdict) []Explanation {
 	lines := map[*List][]uint32{}
 	for _, v := range verdicts {
 		lines[v.List] = append(lines[v.List], v.Line)
@@ -49,7 +54,7 @@ func (s *Store) Explain(name string, qtype uint16) ([]Explanation, error) {
 		}
 		all = append(all, e)
 	}
-	return all, nil
+	return all
 }
 
 func (s *Store) find(name string) *kept {
@@ -61,8 +66,8 @@ func (s *Store) find(name string) *kept {
 	return nil
 }
 
-// texts are lines of the text that l was compiled from; none when that is no
-// longer the copy in use, or cannot be read.
+// texts are lines of the text that l was compiled from, by their numbers, which it
+// puts in order; none when that is no longer the copy in use, or cannot be read.
 func (k *kept) texts(l *List, lines []uint32) map[uint32]string {
 	k.mu.Lock()
 	m, now := k.meta, k.list
@@ -83,11 +88,14 @@ func (k *kept) texts(l *List, lines []uint32) map[uint32]string {
 		}
 		in = bufio.NewReader(z)
 	}
-	found, last := map[uint32]string{}, slices.Max(lines)
-	for n := uint32(1); n <= last; n++ {
+	slices.Sort(lines)
+	lines = slices.Compact(lines)
+	found := map[uint32]string{}
+	for n := uint32(1); len(lines) > 0; n++ {
 		text, err := readLine(in)
-		if slices.Contains(lines, n) {
+		if lines[0] == n {
 			found[n] = strings.TrimSpace(strings.TrimPrefix(text, "\ufeff"))
+			lines = lines[1:]
 		}
 		if err != nil {
 			break
