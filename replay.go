@@ -104,29 +104,27 @@ func complete(ctx context.Context, f *flags, fetch bool, errOut io.Writer) (*gen
 		return nil, err
 	}
 	for _, l := range g.store.Status() {
-		copied := !l.Updated.IsZero()
-		if !copied && fetch {
-			err := g.store.Refresh(ctx, l.Name, false)
-			if ctx.Err() != nil {
-				g.pools.closeExcept(nil)
-				return nil, ctx.Err()
-			}
-			if err == nil {
-				continue
-			}
-			l.LastError = err.Error()
+		if fetch && l.Updated.IsZero() {
+			_ = g.store.Refresh(ctx, l.Name, false) // its status says what went wrong
 		}
-		switch problem := (Problem{File: g.config.file, Line: g.config.lineOfList(l.Name)}); {
-		case copied && l.LastError != "":
-			problem.Message = fmt.Sprintf("list %s: its last good copy counts: %s", l.Name, l.LastError)
-			fmt.Fprintf(errOut, "%v (warning)\n", problem)
-		case !copied && l.LastError != "":
-			problem.Message = fmt.Sprintf("list %s is left out: %s", l.Name, l.LastError)
-			fmt.Fprintf(errOut, "%v (warning)\n", problem)
-		case !copied:
-			problem.Message = fmt.Sprintf("list %s is left out: it has not been fetched yet; `--fetch` downloads it for this run", l.Name)
-			fmt.Fprintf(errOut, "%v (warning)\n", problem)
+	}
+	if ctx.Err() != nil {
+		g.pools.closeExcept(nil)
+		return nil, ctx.Err()
+	}
+	for _, l := range g.store.Status() {
+		message := ""
+		switch copied := !l.Updated.IsZero(); {
+		case copied && l.LastError == "":
+			continue
+		case copied:
+			message = "its last good copy counts: " + l.LastError
+		case l.LastError != "":
+			message = "it is left out: " + l.LastError
+		default:
+			message = "it is left out: it has not been fetched yet; `--fetch` downloads it for this run"
 		}
+		fmt.Fprintf(errOut, "%v (warning)\n", Problem{g.config.file, g.config.lineOfList(l.Name), fmt.Sprintf("list %s: %s", l.Name, message)})
 	}
 	return g, nil
 }

@@ -174,7 +174,7 @@ func TestReplayFetch(t *testing.T) {
 	if len(found) != 0 || asked.Load() != 0 || s.NotUnderstood != 1 {
 		t.Errorf("without --fetch: %v, %+v, asked %d times", found, s, asked.Load())
 	}
-	for _, want := range []string{p.config + ":3: list remote is left out: it has not been fetched yet", p.config + ":6: list gone is left out: ", log + ":2: empty label (not understood)"} {
+	for _, want := range []string{p.config + ":3: list remote: it is left out: it has not been fetched yet", p.config + ":6: list gone: it is left out: ", log + ":2: empty label (not understood)"} {
 		if !strings.Contains(warnings, want) {
 			t.Errorf("no %q in\n%s", want, warnings)
 		}
@@ -190,7 +190,7 @@ func TestReplayFetch(t *testing.T) {
 		t.Error("something was stored")
 	}
 	source.Close()
-	if _, _, warnings := p.replayed(log, "--fetch"); !strings.Contains(warnings, "list remote is left out: ") {
+	if _, _, warnings := p.replayed(log, "--fetch"); !strings.Contains(warnings, "list remote: it is left out: ") {
 		t.Errorf("when the source does not answer: %s", warnings)
 	}
 }
