@@ -90,8 +90,8 @@ func (g *generation) decided(e *ui.Explanation, a asker, x lists.Explanation) {
 	if e.Group == "" {
 		e.Group = g.group(a, x.Place)
 	}
-	if at := x.Place - g.own; at >= 0 && at < len(g.config.Lists) {
-		e.Schedule = g.config.Lists[at].Schedule
+	if at := x.Place - g.own; at >= 0 {
+		e.Schedule = g.config.allLists()[at].Schedule
 	}
 }
 

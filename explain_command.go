@@ -104,7 +104,7 @@ func offline(ctx context.Context, f *flags) (*generation, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := g.load(ctx, p); err != nil {
+	if err := g.load(ctx, nil, p); err != nil {
 		g.pools.closeExcept(nil)
 		return nil, err
 	}

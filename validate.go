@@ -199,10 +199,17 @@ func (k *checker) clients() {
 		if len(c.Match) == 0 {
 			k.report(key, fmt.Errorf("client %q needs a match: an address, a network, a MAC, \"host:NAME\" or \"id:NAME\"", c.Name))
 		}
+		for _, m := range c.Match {
+			k.report(key+".match", resolver.CheckMatch(m))
+		}
 		if len(c.Groups) == 0 {
 			k.report(key, fmt.Errorf("client %q needs groups; write groups = [%q] for what everybody gets", c.Name, resolver.DefaultGroup))
 		}
 		k.inGroups(key+".groups", c.Groups)
+	}
+	if len(k.problems) == 0 { // what only all of them together get wrong
+		_, err := newClients(k.c, nil, nil, slog.New(slog.DiscardHandler))
+		k.report("clients", err)
 	}
 }
 
