@@ -19,7 +19,7 @@ func TestLookup(t *testing.T) {
 		{"", "", false},
 	}
 	for _, c := range cases {
-		o, known := Lookup(c.name)
+		o, known := Lookup(Embedded(), c.name)
 		if o.Company != c.company || known != c.known {
 			t.Errorf("%q: %+v, %v, want %q, %v", c.name, o, known, c.company, c.known)
 		}
@@ -27,7 +27,7 @@ func TestLookup(t *testing.T) {
 }
 
 func TestCompanies(t *testing.T) {
-	all := Companies()
+	all := Embedded().Companies()
 	if len(all) < 1000 || !slices.Contains(all, "Meta") || slices.Contains(all, "") {
 		t.Errorf("%d companies, such as %q", len(all), all[:3])
 	}
