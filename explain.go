@@ -36,7 +36,7 @@ func (g *generation) explain(name string, qtype uint16) (ui.Explanation, error) 
 	if e.Name, err = lists.Normalize(name); err != nil {
 		return e, fmt.Errorf("%q is no name: %w", name, err)
 	}
-	if o, known := owners.Lookup(e.Name); known {
+	if o, known := owners.Lookup(owners.Embedded(), e.Name); known {
 		e.Owner, e.Category = o.Company, o.Category
 	}
 	if e.Note = g.local.Owns(e.Name); e.Note != "" {

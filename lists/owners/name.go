@@ -73,6 +73,9 @@ const maxSuggestions = 3
 // nearest first.
 func nearest(written string, all ...index) []string {
 	k := key(written)
+	if k == "" {
+		return nil
+	}
 	distances := map[string]int{}
 	for _, x := range all {
 		for other, e := range x {

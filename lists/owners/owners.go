@@ -95,7 +95,7 @@ func (d *Data) Service(written string) (name string, domains []string, ok bool) 
 	if d == nil {
 		return "", nil, false
 	}
-	e, ok := d.services[d.also.services.of(key(written))]
+	e, ok := d.services.find(key(written), d.also.services)
 	return e.name, e.domains, ok
 }
 
@@ -105,7 +105,7 @@ func (d *Data) Company(written string) (name string, domains []string, ok bool) 
 	if d == nil {
 		return "", nil, false
 	}
-	e, ok := d.companies[d.also.companies.of(key(written))]
+	e, ok := d.companies.find(key(written), d.also.companies)
 	if !ok {
 		e, ok = d.companies[d.ownerOf(written)]
 	}
@@ -118,7 +118,7 @@ func (d *Data) ownerOf(service string) string {
 	_, domains, _ := d.Service(service)
 	most, count := "", map[string]int{}
 	for _, domain := range domains {
-		k := d.also.companies.of(key(d.owners[domain].Company))
+		k := key(d.owners[domain].Company)
 		if count[k]++; count[k] > count[most] || count[k] == count[most] && k < most {
 			most = k
 		}
@@ -156,7 +156,7 @@ func Merge(over, base *Data) *Data {
 	for _, d := range [...]*Data{over, base} {
 		t.also.join(d.also)
 		for domain, o := range d.owners {
-			if e, both := base.companies[base.also.companies.of(key(o.Company))]; both && d == over {
+			if e, both := base.companies.find(key(o.Company), base.also.companies); both && d == over {
 				o.Company = e.name
 			}
 			t.fill(domain, o)

@@ -24,7 +24,7 @@ func (t *table) row(domain string, o Owner) {
 		return
 	}
 	t.fill(domain, o)
-	if o.Tracker != "" {
+	if key(o.Tracker) != "" {
 		t.services.add(key(o.Tracker), o.Tracker, domain)
 	}
 }
@@ -32,11 +32,14 @@ func (t *table) row(domain string, o Owner) {
 // fill takes in who stands behind a domain, where that is not known.
 func (t *table) fill(domain string, o Owner) {
 	had := t.owners[domain]
-	if o.Company == "" {
+	if key(o.Company) == "" {
 		o.Company, o.guessed = o.Tracker, true
 	}
 	if had.Company == "" || had.guessed && !o.guessed {
 		had.Company, had.Country, had.guessed = o.Company, o.Country, o.guessed
+	}
+	if had.Country == "" && had.Company == o.Company {
+		had.Country = o.Country
 	}
 	if had.Category == "" {
 		had.Category = o.Category
@@ -58,9 +61,15 @@ func (t *table) data() *Data {
 		companies.add(key(o.Company), o.Company, domain)
 	}
 	for k, g := range t.services {
-		all.join(t.also.services.of(k), g)
+		name := g.name()
+		if meant, ok := t.also.services[k]; ok {
+			k, name = key(meant), meant
+		}
+		for domain := range g.domains {
+			all.add(k, name, domain)
+		}
 	}
-	return &Data{owners: t.owners, also: t.also, companies: companies.index(nil), services: all.index(t.also.services)}
+	return &Data{owners: t.owners, also: t.also, companies: companies.index(), services: all.index()}
 }
 
 // groups are domains by the key of what they belong to.
@@ -79,28 +88,11 @@ func (g groups) add(k, name, domain string) {
 	g[k].domains[domain] = true
 }
 
-// join adds what is in another group.
-func (g groups) join(k string, other *group) {
-	if g[k] == nil {
-		g[k] = &group{spelled: map[string]int{}, domains: map[string]bool{}}
-	}
-	for name, n := range other.spelled {
-		g[k].spelled[name] += n
-	}
-	maps.Copy(g[k].domains, other.domains)
-}
-
-// index ends the making of groups. A name that another stands for is spelled as
-// it is there; the others are spelled as most lines have them.
-func (g groups) index(also names) index {
+// index ends the making of groups.
+func (g groups) index() index {
 	all := make(index, len(g))
 	for k, one := range g {
 		all[k] = entry{name: one.name(), domains: outermost(one.domains)}
-	}
-	for _, meant := range also {
-		if e, ok := all[key(meant)]; ok {
-			all[key(meant)] = entry{name: meant, domains: e.domains}
-		}
 	}
 	return all
 }
@@ -142,6 +134,15 @@ type index map[string]entry
 type entry struct {
 	name    string
 	domains []string // sorted, none in another
+}
+
+// find is the entry under a key, or else under what else that means.
+func (x index) find(k string, also names) (entry, bool) {
+	e, ok := x[k]
+	if !ok {
+		e, ok = x[also.of(k)]
+	}
+	return e, ok
 }
 
 func (x index) names() []string {
