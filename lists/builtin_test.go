@@ -45,7 +45,7 @@ func TestStarter(t *testing.T) {
 	if err != nil || r.Format != Domains {
 		t.Fatalf("%v, %v", r, err)
 	}
-	set := NewSet(Seed{}, nil, b.Build())
+	set := NewSet(Seed{}, b.Build())
 	for name, want := range map[string]Action{
 		"pixel.facebook.com": Deny, "an.facebook.com": Deny, "googleads.g.doubleclick.net": Deny, "cdn.tracker.fpjs.io": Deny,
 		// What people need: sites, logins, payments, portals, updates, push messages.
@@ -55,7 +55,7 @@ func TestStarter(t *testing.T) {
 		"swscan.apple.com": None, "update.googleapis.com": None, "windowsupdate.microsoft.com": None, "deb.debian.org": None,
 		"courier.push.apple.com": None, "fcm.googleapis.com": None, "mtalk.google.com": None, "linkedin.com": None,
 	} {
-		if got := set.Match([]byte(name), 1).Action; got != want {
+		if got := set.Match([]byte(name), 1, nil).Action; got != want {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
 	}
@@ -83,14 +83,14 @@ func TestOwnerLists(t *testing.T) {
 		if err != nil || r.Format != Adblock {
 			t.Errorf("%s: %v, %v", c.source, r, err)
 		}
-		set := NewSet(Seed{}, nil, b.Build())
+		set := NewSet(Seed{}, b.Build())
 		for _, name := range c.blocked {
-			if v := set.Match([]byte(name), 1); v.Action != Deny || v.Level != Important {
+			if v := set.Match([]byte(name), 1, nil); v.Action != Deny || v.Level != Important {
 				t.Errorf("%s: %s is %v by a rule of level %v", c.source, name, v.Action, v.Level)
 			}
 		}
 		for _, name := range c.spared {
-			if v := set.Match([]byte(name), 1); v.Action != None {
+			if v := set.Match([]byte(name), 1, nil); v.Action != None {
 				t.Errorf("%s: %s is %v", c.source, name, v.Action)
 			}
 		}
@@ -166,6 +166,23 @@ func TestSafeSearch(t *testing.T) {
 			t.Errorf("%s is missing", name)
 		}
 	}
+
+	text, _ := Builtins{}.Text("safe_search")
+	b := NewBuilder("safe_search", Deny, Seed{})
+	r, err := Parse(text, ParseOptions{List: "safe_search", Kind: Deny}, b.Add, func(s Skip) { t.Errorf("skipped %v", s) })
+	if err != nil || r.Format != Adblock || r.Rules != len(names) {
+		t.Fatalf("%v, %v", r, err)
+	}
+	set := NewSet(Seed{}, b.Build())
+	for name, want := range map[string]string{"www.google.de": "forcesafesearch.google.com", "search.brave.com": "safesearch.brave.com", "mail.google.com": ""} {
+		got := ""
+		if v := set.Match([]byte(name), 1, nil); v.Action == Rewrite {
+			got = v.Rewrites[0].Name
+		}
+		if got != want {
+			t.Errorf("%s leads to %q, want %q", name, got, want)
+		}
+	}
 }
 
 // Each line of the list of resolvers is a rule about a name or an address, once.
@@ -200,14 +217,14 @@ func TestDoH(t *testing.T) {
 	if err != nil || r.Format != Adblock {
 		t.Fatalf("%v, %v", r, err)
 	}
-	set := NewSet(Seed{}, nil, b.Build())
+	set := NewSet(Seed{}, b.Build())
 	for _, name := range append(names, "abc123.dns.nextdns.io", "mozilla.cloudflare-dns.com", "chrome.cloudflare-dns.com") {
-		if v := set.Match([]byte(name), 1); v.Action != Deny {
+		if v := set.Match([]byte(name), 1, nil); v.Action != Deny {
 			t.Errorf("%s is %v", name, v.Action)
 		}
 	}
 	for _, name := range []string{"cloudflare.com", "google.com", "quad9.net", "www.quad9.net", "nextdns.io", "adguard.com", "icloud.com", "yandex.ru", "comcast.net"} {
-		if v := set.Match([]byte(name), 1); v.Action != None || slices.Contains(names, name) {
+		if v := set.Match([]byte(name), 1, nil); v.Action != None || slices.Contains(names, name) {
 			t.Errorf("%s is %v", name, v.Action)
 		}
 	}

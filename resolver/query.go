@@ -84,15 +84,18 @@ type Query struct {
 	// second asking is not counted twice.
 	Admitted bool
 
+	policy *Policy   // what holds for whoever asks; of everybody until the query is admitted
+	who    lists.Who // whoever asks, for the Matcher
+
 	room   []byte // the memory of Name, and of what key puts behind it
 	target []byte // room for a name of the answer
 }
 
 // keyTail is how many bytes of a key follow the name.
-const keyTail = 2 + 2 + 1
+const keyTail = 2 + 2 + 1 + 1
 
-// key is what makes two queries ask the same: name, type, class, and DO and CD,
-// which change the answer. It lies in q and is valid until q is parsed again.
+// key is what makes two queries ask the same: name, type, class, DO and CD, which
+// change the answer, and the servers that it may come from. It lies in q and is valid until q is parsed again.
 func (q *Query) key() []byte {
 	flags := byte(0)
 	if q.EDNS.DO {
@@ -103,7 +106,15 @@ func (q *Query) key() []byte {
 	}
 	b := binary.BigEndian.AppendUint16(q.Name, q.Type)
 	b = binary.BigEndian.AppendUint16(b, q.Class)
-	return append(b, flags)
+	return append(b, flags, byte(q.servers()))
+}
+
+// servers is the number of the servers that q goes to; see Group.
+func (q *Query) servers() int {
+	if q.policy == nil { // deadpixel's own question
+		return 0
+	}
+	return q.policy.servers
 }
 
 // Parse fills q from a packet, which it keeps. Client, Transport, Start and
@@ -116,6 +127,7 @@ func (q *Query) Parse(packet []byte) Fault {
 	}
 	q.Packet, q.Question, q.Name = packet, nil, q.room
 	q.Type, q.Class, q.EDNS, q.Admitted = 0, 0, EDNS{Size: MinUDP}, false
+	q.policy, q.who = nil, lists.Who{}
 	if len(packet) < HeaderSize || packet[2]&0x80 != 0 {
 		q.Fault = Silent
 		return q.Fault

@@ -23,8 +23,12 @@ import (
 // TestScenarios plays the stories in testdata, each on a clock of its own. The
 // language, a command a line:
 //
-//	set KEY VALUE               before the first query: response, ttl, stale, stale_after, timeout, max_ttl, min_ttl, strategy, rate, allow_from, canaries, follow_cname, follow_https, rebind_allow, rebind_protection
-//	block RULE, allow RULE      rules, in adblock syntax; own RULE denies by [blocking] deny
+//	set KEY VALUE               before the first query: response, ttl, stale, stale_after, timeout, max_ttl, min_ttl, strategy, rate, allow_from, canaries, follow_cname, follow_https, follow_address, rebind_allow, rebind_protection
+//	block RULE, allow RULE      rules of the list "trackers", in the syntax of any list; own RULE denies by [blocking] deny, spare RULE allows by [blocking] allow
+//	list NAME [WORD...]         another list; words: groups=A,B and the entries of its schedule, with _ for the space
+//	in NAME RULE                a rule of that list
+//	group NAME [WORD...]        words: block=false, response=, safe_search, upstream=SERVER; deny=RULE and allow=RULE are its own
+//	zone NAME                   of schedules
 //	local NAME VALUE...         an entry of [local]
 //	route SUFFIX UPSTREAM...    an entry of [upstream.routes]
 //	upstream NAME RECORD        what a server has; "soa TTL" is its negative answer
@@ -33,7 +37,8 @@ import (
 //	query NAME TYPE [WORD...]   words: do cd ad tcp noedns, from=ADDRESS, class=, size=
 //	answer RCODE [WORD...]      words: an address or a name in the answer section, ttl=, soa=OWNER, ede=, outcome=, ad, tc, none; or "silence"
 //	asked NAME N                how often a server was asked since the last asked
-//	pass DURATION, pause [DURATION], resume
+//	pass DURATION, until DAY HH:MM   on the clock of the zone
+//	pause [DURATION] [group=NAME|client=NAME], resume [group=NAME|client=NAME]
 //
 // Every answer and every question to a server has to be looked at.
 func TestScenarios(t *testing.T) {
@@ -78,6 +83,11 @@ type story struct {
 	routes   map[string]bool
 	allow    []string
 	own, set *lists.Builder
+	applies  []Applies        // of the lists after own and set
+	named    []*lists.Builder // those lists
+	names    map[string]*lists.Builder
+	groups   []Group
+	zone     *time.Location
 	worlds   map[string]*world
 	resolver *Resolver
 	pause    Pause
@@ -89,8 +99,9 @@ type story struct {
 
 func newStory(t *testing.T) *story {
 	s := &story{t: t, local: map[string][]string{}, routes: map[string]bool{}, allow: []string{"local"}, worlds: map[string]*world{},
-		own: lists.NewBuilder(lists.OwnList, lists.Deny, lists.Seed{}), set: lists.NewBuilder("trackers", lists.Deny, lists.Seed{})}
-	s.options.Blocking = Blocking{Pause: &s.pause, TTL: 10 * time.Second, Canaries: true, FollowCNAME: true, FollowHTTPS: true, Rebind: Rebind{On: true}}
+		names: map[string]*lists.Builder{}, zone: time.UTC,
+		own: lists.NewBuilder(lists.OwnList, lists.Deny, lists.Seed{}).At(lists.Own), set: lists.NewBuilder("trackers", lists.Deny, lists.Seed{})}
+	s.options.Blocking = Blocking{TTL: 10 * time.Second, Canaries: true, FollowCNAME: true, FollowHTTPS: true, FollowAddress: true, Rebind: Rebind{On: true}}
 	s.options.Policy = CachePolicy{MaxTTL: 24 * time.Hour, Stale: 24 * time.Hour, StaleAfter: 400 * time.Millisecond, Prefetch: true}
 	s.forward = ForwardOptions{Strategy: InOrder, Timeout: 2 * time.Second, Routes: map[string][]Upstream{}}
 	return s
@@ -134,6 +145,20 @@ func (s *story) play(command string, args []string) {
 		s.rule(s.set, text)
 	case "own":
 		s.rule(s.own, rest)
+	case "spare":
+		s.rule(s.own, "@@"+rest)
+	case "list":
+		s.list(args[0], Applies{}, lists.Listed, args[1:])
+	case "in":
+		s.rule(s.names[args[0]], strings.Join(args[1:], " "))
+	case "group":
+		s.group(args[0], args[1:])
+	case "zone":
+		zone, err := time.LoadLocation(args[0])
+		if err != nil {
+			s.fatal("%v", err)
+		}
+		s.zone = zone
 	case "local":
 		s.local[args[0]] = args[1:]
 	case "route":
@@ -161,17 +186,34 @@ func (s *story) play(command string, args []string) {
 	case "pass":
 		time.Sleep(s.duration(args[0]))
 		synctest.Wait()
+	case "until":
+		s.until(args[0], args[1])
 	case "pause":
-		d := time.Duration(0)
+		target, d := s.target(&args), time.Duration(0)
 		if len(args) > 0 {
 			d = s.duration(args[0])
 		}
-		s.pause.For(d)
+		s.pause.For(target, d)
 	case "resume":
-		s.pause.Resume()
+		s.pause.Resume(s.target(&args))
 	default:
 		s.fatal("no such command")
 	}
+}
+
+// target takes group=NAME or client=NAME from the words of a pause.
+func (s *story) target(args *[]string) (t Target) {
+	*args = slices.DeleteFunc(*args, func(word string) bool {
+		key, value, named := strings.Cut(word, "=")
+		switch key {
+		case "group":
+			t.Group = value
+		case "client":
+			t.Client = value
+		}
+		return named
+	})
+	return t
 }
 
 func (s *story) rule(b *lists.Builder, text string) {
@@ -182,6 +224,70 @@ func (s *story) rule(b *lists.Builder, text string) {
 	for _, r := range rules {
 		r.Line = 1
 		b.Add(r)
+	}
+}
+
+// list begins another list.
+func (s *story) list(name string, a Applies, level lists.Level, words []string) *lists.Builder {
+	var slots []string
+	for _, w := range words {
+		if groups, ok := strings.CutPrefix(w, "groups="); ok {
+			a.Groups = strings.Split(groups, ",")
+		} else {
+			slots = append(slots, strings.ReplaceAll(w, "_", " "))
+		}
+	}
+	var err error
+	if a.Schedule, err = ParseSchedule(slots); err != nil {
+		s.fatal("%v", err)
+	}
+	b := lists.NewBuilder(name, lists.Deny, lists.Seed{}).At(level)
+	if level != lists.Listed {
+		b = lists.NewBuilder(lists.OwnList, lists.Deny, lists.Seed{}).At(level)
+	}
+	s.names[name] = b
+	s.named, s.applies = append(s.named, b), append(s.applies, a)
+	return b
+}
+
+func (s *story) group(name string, words []string) {
+	g := Group{Name: name, Block: true}
+	for _, w := range words {
+		key, value, _ := strings.Cut(w, "=")
+		switch key {
+		case "block":
+			g.Block = value != "false"
+		case "response":
+			r, err := ParseResponse(value)
+			if err != nil {
+				s.fatal("%v", err)
+			}
+			g.Response, g.Responds = r, true
+		case "safe_search":
+			g.SafeSearch = true
+		case "upstream":
+			s.forward.Groups = append(s.forward.Groups, []Upstream{s.world(value)})
+			g.Servers = len(s.forward.Groups)
+		case "deny":
+			s.rule(s.list("deny of "+name, Applies{Groups: []string{name}}, lists.OfGroup, nil), value)
+		case "allow":
+			s.rule(s.list("allow of "+name, Applies{Groups: []string{name}, Spares: true}, lists.OfGroup, nil), "@@"+value)
+		default:
+			s.fatal("no such word %q", w)
+		}
+	}
+	s.groups = append(s.groups, g)
+}
+
+// until passes the time to the next moment at which the clock of the zone shows a
+// day and a time.
+func (s *story) until(day, clock string) {
+	for t := time.Now().Truncate(time.Minute).Add(time.Minute); ; t = t.Add(time.Minute) {
+		if here := t.In(s.zone); strings.EqualFold(here.Format("Mon 15:04"), day+" "+clock) || here.Format("2006-01-02 15:04") == day+" "+clock {
+			time.Sleep(time.Until(t))
+			synctest.Wait()
+			return
+		}
 	}
 }
 
@@ -198,6 +304,8 @@ func (s *story) configure(key, value string) {
 		s.options.Blocking.FollowCNAME = value == "true"
 	case "follow_https":
 		s.options.Blocking.FollowHTTPS = value == "true"
+	case "follow_address":
+		s.options.Blocking.FollowAddress = value == "true"
 	case "rebind_allow":
 		s.options.Blocking.Rebind, err = NewRebind(strings.Fields(value))
 	case "rebind_protection":
@@ -258,7 +366,15 @@ func (s *story) begin() {
 	if o.Local, err = NewLocal(s.local, s.routes); err != nil {
 		s.fatal("%v", err)
 	}
-	o.Blocking.Matcher = lists.NewSet(lists.Seed{}, s.own.Build(), s.set.Build())
+	all := []*lists.List{s.own.Build(), s.set.Build()}
+	for _, b := range s.named {
+		all = append(all, b.Build())
+	}
+	o.Blocking.Matcher = lists.NewSet(lists.Seed{}, all...)
+	applies := append([]Applies{{}, {}}, s.applies...)
+	if o.Policies, err = NewPolicies(PolicyOptions{Groups: s.groups, Lists: applies, Pause: &s.pause, Zone: s.zone}); err != nil {
+		s.fatal("%v", err)
+	}
 	o.Forward = NewForward(s.forward)
 	o.Policy.Healthy, o.Blocking.Routed = o.Forward.Healthy, o.Forward.Routed
 	o.Cache, o.Flight, o.Log = NewCache(1<<20), NewFlight(), log
