@@ -206,10 +206,3 @@ func (v *view) ends(t time.Time) {
 		v.until = t
 	}
 }
-
-// Client is one entry of [[clients]].
-type Client struct {
-	Name   string
-	Groups []string
-	Index  int
-}

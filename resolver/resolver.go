@@ -35,10 +35,12 @@ var ErrDrop = errors.New("no reply is due")
 
 // Options are what a Resolver is made of.
 type Options struct {
-	Access    *Access
-	RateLimit int    // queries per second for one client; 0 means no limit
-	Probe     string // normalised name by which deadpixel asks itself whether it answers; "" means none
+	Access     *Access
+	Forwarders *Forwarders // whose word on their clients is believed; nil means nobody's
+	RateLimit  int         // queries per second for one client; 0 means no limit
+	Probe      string      // normalised name by which deadpixel asks itself whether it answers; "" means none
 
+	Clients  *Clients // nil means that every query is nobody's
 	Local    *LocalNames
 	Policies *Policies // nil means that everybody gets everything
 	Blocking Blocking
@@ -88,9 +90,10 @@ func New(o Options) *Resolver {
 	if o.Policies == nil {
 		o.Policies = &Policies{other: &Policy{options: &PolicyOptions{Pause: new(Pause)}, groups: []*Group{{Name: DefaultGroup, Block: true}}}}
 	}
-	h = &who{policies: o.Policies, next: h}
+	// What follows depends on who asks.
+	h = &who{Clients: o.Clients, policies: o.Policies, next: h}
 	// Nothing is spent on a query that may not be asked.
-	h = &admit{next: h, access: o.Access, rates: newRates(o.RateLimit), probe: []byte(o.Probe)}
+	h = &admit{next: h, access: o.Access, forwarders: o.Forwarders, rates: newRates(o.RateLimit), probe: []byte(o.Probe)}
 	return &Resolver{head: h, block: blocking, log: o.Log}
 }
 
