@@ -89,8 +89,8 @@ func (d *Data) Services() []string {
 
 // Service finds a service or tracker by a name as people write it: case, spaces
 // and punctuation do not matter. It returns the name as the data has it and the
-// domains that are the service's, sorted; what lies in another of them is left
-// out.
+// domains that are the service's, sorted, which the caller must not change; what lies
+// in another of them is left out.
 func (d *Data) Service(written string) (name string, domains []string, ok bool) {
 	if d == nil {
 		return "", nil, false
@@ -156,8 +156,10 @@ func Merge(over, base *Data) *Data {
 	for _, d := range [...]*Data{over, base} {
 		t.also.join(d.also)
 		for domain, o := range d.owners {
-			if e, both := base.companies.find(key(o.Company), base.also.companies); both && d == over {
-				o.Company = e.name
+			if d == over {
+				if e, both := base.companies.find(key(o.Company), base.also.companies); both {
+					o.Company = e.name
+				}
 			}
 			t.fill(domain, o)
 		}

@@ -126,11 +126,9 @@ func TestReadErrors(t *testing.T) {
 func TestReadTooLarge(t *testing.T) {
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
-	for line := bytes.Repeat([]byte("#"), 1<<20); z != nil; {
-		for range maxSize>>20 + 1 {
-			z.Write(line)
-		}
-		break
+	line := bytes.Repeat([]byte("#"), 1<<20)
+	for range maxSize>>20 + 1 {
+		z.Write(line)
 	}
 	z.Close()
 	if _, err := Read(&packed); err != errTooLarge {
@@ -141,6 +139,10 @@ func TestReadTooLarge(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	for _, text := range []string{ownText, disconnectServices, disconnectEntities, adguardCSV, adguardJSON, adguardSites} {
 		f.Add([]byte(text))
+	}
+	base, err := Read(strings.NewReader(ownText))
+	if err != nil {
+		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		d, err := Read(bytes.NewReader(text))
@@ -160,7 +162,7 @@ func FuzzRead(f *testing.F) {
 				t.Errorf("%q is not found again", name)
 			}
 		}
-		for name, o := range Merge(d, Embedded()).owners {
+		for name, o := range Merge(d, base).owners {
 			if o.Company == "" || !strings.Contains(name, ".") {
 				t.Errorf("%q is of %+v", name, o)
 			}
