@@ -78,7 +78,7 @@ func probeName() string {
 
 // ownerOf names the company behind a blocked name, for the metric.
 func ownerOf(name []byte) string {
-	o, _ := owners.Lookup(name)
+	o, _ := owners.Lookup(owners.Embedded(), name)
 	return o.Company
 }
 

@@ -230,9 +230,8 @@ func (k *checker) lists() {
 			k.report(key, fmt.Errorf("list %q needs a source: builtin:starter, a path or a URL", l.Name))
 		}
 		if name, ok := strings.CutPrefix(l.Source, "builtin:"); ok {
-			if _, known := lists.Builtin(name); !known {
-				k.report(key+".source", fmt.Errorf("there is no builtin list %q; there is builtin:starter", name))
-			}
+			_, err := lists.Builtins{}.Text(name)
+			k.report(key+".source", err)
 		}
 		k.report(key+".kind", oneOf(l.Kind, "deny", "allow"))
 		_, err := lists.ParseFormat(l.Format)
