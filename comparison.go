@@ -19,6 +19,28 @@ type comparison struct {
 	after   *generation
 	changes []*difference // the most asked first
 	summary summary
+	askers  map[asking]asker
+}
+
+// asking is who asks whom.
+type asking struct {
+	g      *generation
+	client netip.Addr
+}
+
+// judge says what becomes of a question, on behalf of who put it.
+func (c *comparison) judge(g *generation, q question) judgement {
+	key := asking{g, q.client}
+	a, known := c.askers[key]
+	if !known {
+		if c.askers == nil {
+			c.askers = map[asking]asker{}
+		}
+		a = g.askerAt(q.client)
+		c.askers[key] = a
+	}
+	j, _ := g.judge(a, q.name, q.qtype)
+	return j
 }
 
 // difference is a name that is judged in two ways.
@@ -115,9 +137,9 @@ func (c *comparison) compare() {
 	}
 	for _, a := range c.log.asked {
 		names[a.name] = true
-		after := c.after.judge(a.question)
+		after := c.judge(c.after, a.question)
 		if c.before != nil {
-			count(a.question, a.times[outcomeUnknown]+a.times[outcomePassed]+a.times[outcomeBlocked], c.before.judge(a.question), after)
+			count(a.question, a.times[outcomeUnknown]+a.times[outcomePassed]+a.times[outcomeBlocked], c.judge(c.before, a.question), after)
 			continue
 		}
 		for o, n := range a.times {
@@ -210,7 +232,7 @@ func (c *comparison) explain() {
 	for i, x := range c.changes {
 		questions[i], before[i], after[i] = x.sample, x.before, x.after
 		x.Before.Verdict, x.Before.Note, x.After.Note = x.before.verdict, x.before.note, x.after.note
-		if o, known := owners.Lookup(x.Name); known {
+		if o, known := owners.Lookup(c.after.owners.data.Load(), x.Name); known {
 			x.Owner, x.Category = o.Company, o.Category
 		}
 	}

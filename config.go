@@ -128,17 +128,17 @@ type Size int64
 
 // unbuilt are the promised keys whose feature this version does not have.
 var unbuilt = map[string]string{
-	"dns.tls_listen":          "DNS over TLS for clients",
-	"dns.https_listen":        "DNS over HTTPS for clients",
-	"dns.quic_listen":         "DNS over QUIC for clients",
-	"dns.certificate":         "encrypted DNS for clients",
-	"dns.private_key":         "encrypted DNS for clients",
-	"blocking.rules_file":     "rules written by the page",
-	"groups.*.self_allow":     "unblocking without signing in",
-	"web.trusted_proxies":     "running behind a reverse proxy",
-	"web.base_path":           "running behind a reverse proxy",
-	"web.tls":                 "TLS for the page",
-	"privacy":                 "the history",
+	"dns.tls_listen":      "DNS over TLS for clients",
+	"dns.https_listen":    "DNS over HTTPS for clients",
+	"dns.quic_listen":     "DNS over QUIC for clients",
+	"dns.certificate":     "encrypted DNS for clients",
+	"dns.private_key":     "encrypted DNS for clients",
+	"blocking.rules_file": "rules written by the page",
+	"groups.*.self_allow": "unblocking without signing in",
+	"web.trusted_proxies": "running behind a reverse proxy",
+	"web.base_path":       "running behind a reverse proxy",
+	"web.tls":             "TLS for the page",
+	"privacy":             "the history",
 }
 
 // defaults are the built-in defaults; a test proves that config.toml says the same.

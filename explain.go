@@ -34,7 +34,7 @@ func (g *generation) explain(ctx context.Context, q ui.Question) (ui.Explanation
 	if e.Name, err = lists.Normalize(q.Name); err != nil {
 		return e, fmt.Errorf("%q is no name: %w", q.Name, err)
 	}
-	e.Owner, e.Category = g.owner(e.Name)
+	e.Owner, e.Category = g.owners.lookup(e.Name)
 	j, v := g.judge(a, e.Name, qtype)
 	e.Verdict, e.List, e.Note, e.Answer = j.verdict, j.list, j.note, j.answer
 	found := g.store.Explain(e.Name, qtype, &a.who)
@@ -208,7 +208,7 @@ func (g *generation) link(e *ui.Explanation, a asker, step resolver.Step, first 
 		}
 		found = g.store.ExplainAddress(step.Address, step.Type, &a.who)
 	} else {
-		l.Owner, l.Category = g.owner(l.Target)
+		l.Owner, l.Category = g.owners.lookup(l.Target)
 		found = g.store.Explain(l.Target, step.Type, &a.who)
 	}
 	if len(found) > 0 {

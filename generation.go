@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"deadpixel/lists"
 	"deadpixel/lists/fetch"
+	"deadpixel/lists/owners"
 	"deadpixel/metrics"
 	"deadpixel/resolver"
 	"deadpixel/resolver/upstream"
@@ -23,6 +25,7 @@ type generation struct {
 	visitors *resolver.Access // who may see the page
 	pools    *pools
 	cache    *resolver.Cache
+	owners   *ownership
 	store    *lists.Store
 	local    *resolver.LocalNames
 	clients  *resolver.Clients
@@ -97,8 +100,12 @@ func newGeneration(c *Config, old *generation, p parts) (*generation, error) {
 func (g *generation) load(ctx context.Context, old *generation, p parts) error {
 	c := g.config
 	var err error
+	fetcher := newFetcher(g.pools.bootstrap, lists.Builtins{Owners: func() *owners.Data { return g.owners.data.Load() }})
+	if g.owners, err = newOwnership(ctx, c, fetcher, p); err != nil {
+		return err
+	}
 	options := lists.Options{Dir: p.dataDir, ReadOnly: p.metrics == nil, Log: p.log, OnFailure: p.onFailure(), Gentle: p.serving}
-	if g.store, err = openStore(c, options, g.pools.bootstrap); err != nil {
+	if g.store, err = openStore(c, options, fetcher); err != nil {
 		return err
 	}
 	if err := g.store.Load(ctx); err != nil {
@@ -178,8 +185,18 @@ func (g *generation) start() {
 	g.done.Go(func() { g.store.Run(ctx) })
 	g.done.Go(func() { g.access.Run(ctx) })
 	g.done.Go(func() { g.clients.Run(ctx) })
+	g.done.Go(func() { g.owners.run(ctx, func() { g.refreshImplied(ctx) }) })
 	if g.visitors != g.access {
 		g.done.Go(func() { g.visitors.Run(ctx) })
+	}
+}
+
+// refreshImplied makes the lists anew that come from ownership data.
+func (g *generation) refreshImplied(ctx context.Context) {
+	for _, l := range g.config.allLists() {
+		if strings.HasPrefix(l.Source, "builtin:service:") || strings.HasPrefix(l.Source, "builtin:company:") {
+			_ = g.store.Refresh(ctx, l.Name, false) // its status and the log say what went wrong
+		}
 	}
 }
 
@@ -189,10 +206,14 @@ func (g *generation) halt() {
 	g.done.Wait()
 }
 
-// openStore makes the store of c's lists; o says all but what c does. b resolves
-// the names of the lists' hosts.
-func openStore(c *Config, o lists.Options, b *upstream.Bootstrap) (*lists.Store, error) {
-	f := fetch.New(fetch.Options{Resolve: b.Lookup, UserAgent: "deadpixel/" + version, Clock: atLeastBuilt})
+// newFetcher makes what brings lists. b resolves the names of their hosts.
+func newFetcher(b *upstream.Bootstrap, builtins lists.Builtins) *fetch.Fetcher {
+	return fetch.New(fetch.Options{Resolve: b.Lookup, UserAgent: "deadpixel/" + version, Clock: atLeastBuilt, Builtins: builtins})
+}
+
+// openStore makes the store of c's lists, which f brings; o says all but what c
+// does.
+func openStore(c *Config, o lists.Options, f *fetch.Fetcher) (*lists.Store, error) {
 	o.OwnSource = c.file
 	o.Own, _ = c.own()
 	for i, l := range c.allLists() {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"deadpixel/lists"
+	"deadpixel/lists/owners"
 	"deadpixel/resolver"
 	"deadpixel/resolver/neighbour"
 )
@@ -85,11 +86,19 @@ func (c *Config) implied() []ListConfig {
 		all = append(all, l)
 	}
 	for _, group := range c.groupNames() {
-		for _, s := range c.Groups[group].Services {
-			add(servicePrefix+s, "builtin:service:"+s, group)
+		for _, written := range c.Groups[group].Services {
+			name, _, known := owners.Embedded().Service(written)
+			if !known { // by data of the user's own
+				name = written
+			}
+			add(servicePrefix+name, "builtin:service:"+name, group)
 		}
-		for _, company := range c.Groups[group].NoAccount {
-			add(companyPrefix+company, "builtin:company:"+company, group)
+		for _, written := range c.Groups[group].NoAccount {
+			name, _, known := owners.Embedded().Company(written)
+			if !known {
+				name = written
+			}
+			add(companyPrefix+name, "builtin:company:"+name, group)
 		}
 	}
 	return all
@@ -146,7 +155,7 @@ func (c *Config) groups() ([]resolver.Group, error) {
 // newClients reads [[clients]]. What has to be learned of them comes from the
 // kernel, from lease files, and for names from the servers of f's routes.
 func newClients(c *Config, f *resolver.Forward, names *resolver.LocalNames, log *slog.Logger) (*resolver.Clients, error) {
-	o := resolver.ClientsOptions{Neighbours: neighbour.New(), Local: names, LeaseFiles: c.DNS.LeaseFiles, Reverse: resolver.ReverseBy(f, names), Log: log}
+	o := resolver.ClientsOptions{Neighbours: neighbour.Kernel{}, Local: names, LeaseFiles: c.DNS.LeaseFiles, Reverse: resolver.ReverseBy(f, names), Log: log}
 	for _, one := range c.Clients {
 		o.Entries = append(o.Entries, resolver.ClientEntry(one))
 	}

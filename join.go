@@ -46,7 +46,9 @@ func (s *server) page(c *Config) (http.Handler, error) {
 	}
 	p, err := ui.New(ui.Options{
 		Blocker: pauser{s}, Lists: pageLists{s}, Stats: s.stats, Upstreams: s.upstreams,
-		Explain: func(ctx context.Context, q ui.Question) (ui.Explanation, error) { return s.current.Load().explain(ctx, q) },
+		Explain: func(ctx context.Context, q ui.Question) (ui.Explanation, error) {
+			return s.current.Load().explain(ctx, q)
+		},
 		Kept: s.kept, Forget: s.metrics.Forget, Ready: s.ready, Alive: s.ask, Metrics: s.metrics.Handler(),
 		Allow:   func(ip netip.Addr) bool { return s.current.Load().visitors.Allows(ip) },
 		Version: version, Started: s.started, Zone: zone, PasswordHash: c.Web.PasswordHash, Hosts: c.Web.Hosts, Log: s.log,

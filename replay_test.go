@@ -86,7 +86,7 @@ func TestReplayNewConfiguration(t *testing.T) {
 		"both.example": fmt.Sprintf("another rule, 1 by [192.0.2.7] for [A]: blocked by list config, rule both.example (%s:3); blocked by list new, rule both.example (new.txt:3)", p.config),
 		"nas.home.arpa": "another rule, 1 by [192.0.2.7] for [A]: untouched (a name of this house or of a standard: it is answered here and never leaves); " +
 			"untouched ([local] answers for it)",
-		"use-application-dns.net": fmt.Sprintf("unblocked, 1 by [192.0.2.7] for [A]: blocked by list canary, rule use-application-dns.net (%s:2); untouched", p.config),
+		"use-application-dns.net": fmt.Sprintf("unblocked, 1 by [192.0.2.7] for [A]: blocked by list canary, rule use-application-dns.net (%s:2) (its NXDOMAIN asks programs not to go around the household's DNS); untouched", p.config),
 	} {
 		x := found[name]
 		got := fmt.Sprintf("%s, %d by %v for %v: %v; %v", x.Change, x.Queries, x.Addresses, x.Types, x.Before, x.After)

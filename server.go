@@ -63,7 +63,7 @@ func serveCommand(ctx context.Context, f flags, errOut io.Writer) error {
 	s.notify = notifier{s.log}
 	s.probe = probeName()
 	b := buildInfo()
-	s.metrics = metrics.New(metrics.Options{Version: b.version, Commit: b.commit, Owner: ownerOf})
+	s.metrics = metrics.New(metrics.Options{Version: b.version, Commit: b.commit, Owner: s.ownerOf})
 	return s.run(ctx, c)
 }
 
@@ -77,8 +77,8 @@ func probeName() string {
 }
 
 // ownerOf names the company behind a blocked name, for the metric.
-func ownerOf(name []byte) string {
-	o, _ := owners.Lookup(owners.Embedded(), name)
+func (s *server) ownerOf(name []byte) string {
+	o, _ := owners.Lookup(s.current.Load().owners.data.Load(), name)
 	return o.Company
 }
 

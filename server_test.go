@@ -250,7 +250,7 @@ func TestPauseResumeExplain(t *testing.T) {
 		t.Errorf("explain --resolve: %s", out)
 	}
 	if _, out := p.command("explain", "--resolve", "cloaked.example.org"); !strings.Contains(out, "cloaked.example.org: blocked by list starter") || !strings.Contains(out, "by a CNAME") ||
-		!strings.Contains(out, "behind it pixel.facebook.com: blocked") {
+		!strings.Contains(out, "-> CNAME pixel.facebook.com: blocked") {
 		t.Errorf("explain --resolve of a tracker's other name: %s", out)
 	}
 	p.stop()

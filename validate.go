@@ -70,6 +70,9 @@ func (c *Config) validate() error {
 		k.report("upstream.routes."+suffix, err)
 	}
 	k.cache()
+	if c.Owners.Refresh < time.Hour {
+		k.report("owners.refresh", errors.New("has to be at least \"1h\""))
+	}
 	if c.Web.Listen != "" {
 		k.addresses("web.listen", []string{c.Web.Listen})
 	}
@@ -169,9 +172,23 @@ func (k *checker) groups() {
 		for _, s := range g.Upstream {
 			k.report(key+".upstream", upstream.Check(s))
 		}
+		for _, s := range g.Services {
+			k.builtin(key+".services", "service:"+s)
+		}
+		for _, s := range g.NoAccount {
+			k.builtin(key+".no_account", "company:"+s)
+		}
 	}
 	if n := len(k.c.groupServers()); n > maxGroupServers {
 		k.report("groups", fmt.Errorf("%d groups have servers of their own, each different; at most %d are possible", n, maxGroupServers))
+	}
+}
+
+// builtin checks the name of a builtin list. What data of the user's own may know is
+// not known here.
+func (k *checker) builtin(key, name string) {
+	if _, err := (lists.Builtins{}).Text(name); k.c.Owners.Source == "" || !errors.Is(err, lists.ErrNoOwner) {
+		k.report(key, err)
 	}
 }
 
@@ -230,8 +247,7 @@ func (k *checker) lists() {
 			k.report(key, fmt.Errorf("list %q needs a source: builtin:starter, a path or a URL", l.Name))
 		}
 		if name, ok := strings.CutPrefix(l.Source, "builtin:"); ok {
-			_, err := lists.Builtins{}.Text(name)
-			k.report(key+".source", err)
+			k.builtin(key+".source", name)
 		}
 		k.report(key+".kind", oneOf(l.Kind, "deny", "allow"))
 		_, err := lists.ParseFormat(l.Format)

@@ -2,9 +2,11 @@ package lists
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"deadpixel/lists/owners"
 )
@@ -26,7 +28,8 @@ const (
 
 // Builtins are the lists that come with the program. The zero value is of use.
 type Builtins struct {
-	Owners *owners.Data // what services and companies have; nil means owners.Embedded()
+	// Owners returns what services and companies have, now; nil means owners.Embedded.
+	Owners func() *owners.Data
 }
 
 // Text returns the text of a list by the name after "builtin:". The error says
@@ -67,15 +70,19 @@ func (b Builtins) owners() *owners.Data {
 	if b.Owners == nil {
 		return owners.Embedded()
 	}
-	return b.Owners
+	return b.Owners()
 }
+
+// ErrNoOwner is wrapped by the error about a service or a company that the ownership
+// data does not know, or not yet.
+var ErrNoOwner = errors.New("the ownership data knows no")
 
 // unknown says that ownership data does not know a name, and what is nearest.
 func unknown(kind, written string, nearest []string) error {
 	if len(nearest) == 0 {
-		return fmt.Errorf("the ownership data knows no %s %q", kind, written)
+		return fmt.Errorf("%w %s %q", ErrNoOwner, kind, written)
 	}
-	return fmt.Errorf("the ownership data knows no %s %q; did you mean %s?", kind, written, strings.Join(nearest, ", "))
+	return fmt.Errorf("%w %s %q; did you mean %s?", ErrNoOwner, kind, written, strings.Join(nearest, ", "))
 }
 
 // ownerList is a list of all that somebody has. Its rules are important: whoever
@@ -89,8 +96,26 @@ func ownerList(whose string, domains []string) io.Reader {
 	return strings.NewReader(text.String())
 }
 
-// EncryptedResolvers are the names of builtin:doh, normalised, in its order. A query for one of them, or for a name below, is from a device that
-// looks for a way around this program.
+// SafeSearchList stands for safe search where the list of a rule is named.
+const SafeSearchList = "safe_search"
+
+// SafeSearch are the rules that answer for search engines with their safe form.
+func SafeSearch() *Set { return safeSearchSet() }
+
+var safeSearchSet = sync.OnceValue(func() *Set {
+	b := NewBuilder(SafeSearchList, Deny, Seed{}) // nobody can add to it
+	_, err := Parse(strings.NewReader(safeSearch), ParseOptions{Format: Adblock, Kind: Deny}, b.Add, func(s Skip) {
+		panic("builtin:safe_search: " + s.String()) // a test reads it
+	})
+	if err != nil {
+		panic(err)
+	}
+	return NewSet(Seed{}, b.Build())
+})
+
+// EncryptedResolvers are the names of builtin:doh, normalised, in its order. A
+// query for one of them, or for a name below, is from a device that looks for a way
+// around this program.
 func EncryptedResolvers() []string {
 	var all []string
 	for line := range strings.Lines(doh) {

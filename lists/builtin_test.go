@@ -107,7 +107,7 @@ func TestOwnerListText(t *testing.T) {
 		"company:acme":  "! All names of the company Acme that the ownership data knows.\n||a.example^$important\n||b.example^$important\n",
 		"service:thing": "! All names of the service Thing that the ownership data knows.\n||b.example^$important\n",
 	} {
-		in, err := Builtins{Owners: d}.Text(name)
+		in, err := Builtins{Owners: func() *owners.Data { return d }}.Text(name)
 		if err != nil {
 			t.Fatal(err)
 		}

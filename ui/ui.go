@@ -176,8 +176,8 @@ type Options struct {
 	Stats     func() Stats
 	Upstreams func() []Upstream
 	Explain   func(context.Context, Question) (Explanation, error)
-	Kept    func() []Kept
-	Forget  func() // erases the history
+	Kept      func() []Kept
+	Forget    func() // erases the history
 
 	Ready func() error                // why it is not ready; nil when it is
 	Alive func(context.Context) error // whether DNS is answered

@@ -26,11 +26,17 @@ type house struct {
 	forgot  bool
 }
 
-func (h *house) Blocking() (bool, time.Time) { return !h.paused, h.until }
+func (h *house) Blocking() Blocking {
+	b := Blocking{Enabled: !h.paused, Groups: []Switch{{Name: "default", Enabled: !h.paused}}}
+	if h.paused && !h.until.IsZero() {
+		b.Until = &h.until
+	}
+	return b
+}
 
-func (h *house) Pause(group string, d time.Duration) error {
-	if group != "default" {
-		return fmt.Errorf("no group %q: %w", group, ErrNotFound)
+func (h *house) Pause(t Target, d time.Duration) error {
+	if t.Group != "" && t.Group != "default" {
+		return fmt.Errorf("no group %q: %w", t.Group, ErrNotFound)
 	}
 	h.paused, h.until = true, time.Time{}
 	if d > 0 {
@@ -39,7 +45,7 @@ func (h *house) Pause(group string, d time.Duration) error {
 	return nil
 }
 
-func (h *house) Resume(string) error { h.paused = false; return nil }
+func (h *house) Resume(Target) error { h.paused = false; return nil }
 
 func (h *house) Lists() []List {
 	now := time.Now()
@@ -77,11 +83,12 @@ func newPage(t *testing.T, password string) (*Page, *house) {
 				Minutes: []Minute{{time.Now().Add(-time.Hour), 100, 5}, {time.Now(), 12245, 295}}, Companies: []Company{{"Meta", 200}, {"<script>", 1}}}
 		},
 		Upstreams: func() []Upstream { return []Upstream{{"tls://dns.example", true, 12.5}} },
-		Explain: func(name, client, qtype string) (Explanation, error) {
+		Explain: func(_ context.Context, q Question) (Explanation, error) {
+			name, qtype := q.Name, q.Type
 			if strings.Contains(name, "!") {
 				return Explanation{}, errors.New("no name")
 			}
-			return Explanation{Name: name, Type: qtype, Verdict: "blocked", List: "starter", Rule: "<i>" + name, Source: client, Line: 7, Group: "default", Owner: "Meta", Category: "advertising"}, nil
+			return Explanation{Name: name, Type: qtype, Verdict: "blocked", List: "starter", Rule: "<i>" + name, Source: q.Client, Line: 7, Group: "default", Owner: "Meta", Category: "advertising"}, nil
 		},
 		Kept:   func() []Kept { return []Kept{{"counters", "the plot", "memory", "3", "stop"}} },
 		Forget: func() { h.forgot = true },

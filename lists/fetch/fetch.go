@@ -63,7 +63,8 @@ func New(o Options) *Fetcher {
 // URL; remote says that it is the last. The error says what is wrong with it.
 func (f *Fetcher) Source(source string) (s lists.Source, remote bool, err error) {
 	if name, ok := strings.CutPrefix(source, "builtin:"); ok {
-		if _, err := f.options.Builtins.Text(name); err != nil {
+		// Ownership data may come later, and a list with it.
+		if _, err := f.options.Builtins.Text(name); err != nil && !errors.Is(err, lists.ErrNoOwner) {
 			return nil, false, err
 		}
 		return &builtin{all: f.options.Builtins, name: name}, false, nil

@@ -171,11 +171,15 @@ func TestBuiltin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s = source(t, Options{Builtins: lists.Builtins{Owners: own}}, "builtin:company:acme")
+	s = source(t, Options{Builtins: lists.Builtins{Owners: func() *owners.Data { return own }}}, "builtin:company:acme")
 	if text, _, err := read(s, lists.Validators{}); err != nil || !strings.Contains(text, "||a.example^$important\n") {
 		t.Errorf("%q, %v", text, err)
 	}
-	for _, bad := range []string{"builtin:none", "builtin:service:none at all", "ftp://lists.example/x", "https://", "https://%zz/"} {
+	s = source(t, Options{}, "builtin:service:none at all") // data that knows it may come later
+	if _, _, err := read(s, lists.Validators{}); !errors.Is(err, lists.ErrNoOwner) {
+		t.Errorf("a service that nobody knows: %v", err)
+	}
+	for _, bad := range []string{"builtin:none", "ftp://lists.example/x", "https://", "https://%zz/"} {
 		if _, _, err := New(Options{Resolve: loopback}).Source(bad); err == nil {
 			t.Errorf("%s is accepted", bad)
 		}
