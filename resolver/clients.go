@@ -166,8 +166,9 @@ func (c *Clients) add(client *Client, written []string, owners map[match]*Client
 
 // Of returns the entry that q belongs to, nil for nobody's. The strongest match
 // wins: id, MAC, exact address, host name, the longest network. It neither blocks
-// nor allocates. An address that it does not know wakes Run, and counts by the
-// rest until Run has found who has it.
+// nor allocates. An address that it does not know wakes Run, which finds who has it
+// within a second; until then only the id, the address itself and its networks
+// count.
 func (c *Clients) Of(q *Query) *Client {
 	if c == nil || len(c.entries) == 0 {
 		return nil

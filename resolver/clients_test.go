@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/miekg/dns"
 )
 
 func mustClients(tb testing.TB, o ClientsOptions) *Clients {
@@ -167,6 +169,22 @@ func TestClientsOrder(t *testing.T) {
 	var nobody *Clients
 	if got := nobody.Of(&tests[0].q); got != nil {
 		t.Errorf("without clients: %v", got)
+	}
+}
+
+// Who asks stays with a query that waits, and with what is asked for its sake.
+func TestWhoGoesAlong(t *testing.T) {
+	packet, err := new(dns.Msg).SetQuestion("www.example.org.", dns.TypeA).Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := &Query{Client: netip.MustParseAddr("192.0.2.1"), Identity: "tablet"}
+	q.Parse(packet)
+	q.MAC, q.Who = MAC{2}, &Client{Name: "tablet"}
+	for name, other := range map[string]*Query{"clone": q.Clone(), "alias": q.retarget("www.example.com")} {
+		if other.Client != q.Client || other.Identity != q.Identity || other.MAC != q.MAC || other.Who != q.Who {
+			t.Errorf("%s: got %v %q %v %v", name, other.Client, other.Identity, other.MAC, other.Who)
+		}
 	}
 }
 

@@ -75,7 +75,7 @@ func (f *Forwarders) reveal(q *Query) {
 		options = options[end:]
 	}
 	if clients == 1 && client.IsValid() {
-		q.Client = client
+		q.Client, q.relayed = client, true
 	}
 	if macs == 1 {
 		q.MAC = mac
@@ -98,6 +98,23 @@ func readSubnet(data []byte) netip.Addr {
 		return netip.Addr{}
 	}
 	return ip
+}
+
+// subnetSize is the size in bytes of a client subnet option without its address.
+const subnetSize = 8
+
+// appendSubnet appends the client subnet option that says that an answer is this
+// client's alone (RFC 7871, section 7.2.1: a scope as long as the source). A
+// forwarder that keeps answers would give it to everybody else in the house.
+func appendSubnet(wire []byte, client netip.Addr) []byte {
+	bits := byte(client.BitLen())
+	wire = append(wire, 0, dns.EDNS0SUBNET, 0, 4+bits/8, 0, byte(1+family(client)), bits, bits)
+	if client.Is4() {
+		b := client.As4()
+		return append(wire, b[:]...)
+	}
+	b := client.As16()
+	return append(wire, b[:]...)
 }
 
 // readMAC reads a MAC of six bytes, of text with colons, or of base64; zero when

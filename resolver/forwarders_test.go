@@ -133,8 +133,33 @@ func FuzzOptions(f *testing.F) {
 			t.Errorf("client %v, MAC %v", q.Client, q.MAC)
 		}
 		q.Parse(plain)
-		if q.MAC != (MAC{}) || len(q.options()) != 0 {
-			t.Errorf("MAC %v and options % x of the query before", q.MAC, q.options())
+		if q.MAC != (MAC{}) || q.relayed || len(q.options()) != 0 {
+			t.Errorf("MAC %v, relayed %v and options % x of the query before", q.MAC, q.relayed, q.options())
 		}
 	})
+}
+
+// The answer to a relayed query is within its size: what does not fit gives way.
+func TestRelayedSize(t *testing.T) {
+	packet, err := new(dns.Msg).SetQuestion("www.example.org.", dns.TypeA).SetEdns0(MinUDP, false).Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := &Query{Client: netip.MustParseAddr("fd00::40")}
+	q.Parse(packet)
+	q.relayed = true
+	for n := range 60 {
+		a := new(Answer)
+		a.Begin(q, dns.RcodeNameError, Blocked)
+		a.record(AnswerSection, questionName, dns.TypeTXT, 0, make([]byte, MinUDP-len(a.Wire)-12-n)...)
+		a.EDE = EDE{Set: true, Text: "trackers"}
+		seal(q, a)
+		m := new(dns.Msg)
+		if err := m.Unpack(append([]byte(nil), a.Wire...)); err != nil {
+			t.Fatalf("%d bytes left: %v", n, err)
+		}
+		if len(a.Wire) > MinUDP || a.Wire[2]&0x02 != 0 != (n < ednsSize+subnetSize+16) {
+			t.Errorf("%d bytes left: %d bytes, flags %x", n, len(a.Wire), a.Wire[2])
+		}
+	}
 }

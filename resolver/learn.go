@@ -292,7 +292,7 @@ const (
 // ask wants a reading for something that may not be there yet.
 func (p *pace) ask(now time.Time) {
 	if now.Sub(p.last) > gapMax {
-		p.gap = gapMin
+		p.gap = 0 // after a time of quiet
 	}
 	p.wanted = true
 }
@@ -305,8 +305,8 @@ func (p *pace) wait(now time.Time) time.Duration { return max(0, p.last.Add(p.ga
 // done notes a reading: gaps grow while nothing new turns up.
 func (p *pace) done(now time.Time, news, again bool) {
 	p.last, p.wanted = now, again
-	p.gap = min(2*p.gap, gapMax)
-	if news || p.gap == 0 {
+	p.gap = min(max(2*p.gap, gapMin), gapMax)
+	if news {
 		p.gap = gapMin
 	}
 }

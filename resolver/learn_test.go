@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,6 +60,23 @@ func TestPrivacyAddress(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Looking again begins soon, also after a time of quiet.
+func TestPrivacyAddressSoon(t *testing.T) {
+	table := &link{quiet: true}
+	learning(t, ClientsOptions{Neighbours: table}, func(t *testing.T, c *Clients) {
+		for i := range 3 {
+			time.Sleep(7 * time.Second) // between the readings of each half minute
+			ip := fmt.Sprintf("2001:db8::%d", 1+i)
+			c.at(ip)
+			time.Sleep(100 * time.Millisecond)
+			table.set(ip, tabletMAC)
+			if got := c.later(200*time.Millisecond, ip); got != "tablet" {
+				t.Errorf("after 300 ms %s is %s's", ip, got)
+			}
+		}
+	})
 }
 
 // A device keeps its addresses while the kernel has forgotten them, for an hour,
@@ -118,9 +136,9 @@ func TestStrangers(t *testing.T) {
 				time.Sleep(500 * time.Microsecond)
 			}
 		}
-		table.reads = 0
+		table.count()
 		flood(8)
-		if n := table.reads; n < 8 || n > 12 {
+		if n := table.count(); n < 8 || n > 12 {
 			t.Errorf("%d reads in 8 s", n)
 		}
 		if n := c.Strangers(); n > maxEncounters || n < maxEncounters/2 {
@@ -146,13 +164,13 @@ func TestStrangerAsksOn(t *testing.T) {
 	for ip, most := range map[string]int{"192.168.1.42": 1, "192.168.1.43": 6} {
 		learning(t, ClientsOptions{Neighbours: table}, func(t *testing.T, c *Clients) {
 			time.Sleep(time.Second)
-			table.reads = 0
+			table.count()
 			for range 20000 { // 20 s
 				c.at(ip)
 				time.Sleep(time.Millisecond)
 			}
-			if table.reads > most || table.reads == 0 {
-				t.Errorf("%s: the table was read %d times, want %d at most", ip, table.reads, most)
+			if n := table.count(); n > most || n == 0 {
+				t.Errorf("%s: the table was read %d times, want %d at most", ip, n, most)
 			}
 		})
 	}
@@ -163,7 +181,7 @@ func TestManyAddressesOfOne(t *testing.T) {
 	mac, _ := ParseMAC(tabletMAC)
 	s := newEncounters()
 	now := time.Now()
-	for i := range 2 * maxEncounters {
+	for i := range maxEncounters + 100 {
 		ip := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
 		s.neighbours([]Neighbour{{ip, mac}}, func(m MAC) bool { return m == mac }, now.Add(time.Duration(i)))
 		if s.of[ip] == nil {
@@ -216,6 +234,7 @@ func TestInherit(t *testing.T) {
 
 // reverseZone is a router's.
 type reverseZone struct {
+	mu    sync.Mutex
 	names map[string]string
 	ttl   time.Duration
 	err   error
@@ -225,16 +244,37 @@ type reverseZone struct {
 }
 
 func (z *reverseZone) lookup(ctx context.Context, ip netip.Addr) (string, time.Duration, error) {
+	z.mu.Lock()
 	z.asked++
 	z.now++
 	z.most = max(z.most, z.now)
-	defer func() { z.now-- }()
+	z.mu.Unlock()
+	defer func() {
+		z.mu.Lock()
+		z.now--
+		z.mu.Unlock()
+	}()
 	select {
 	case <-time.After(20 * time.Millisecond):
 	case <-ctx.Done():
 		return "", 0, ctx.Err()
 	}
+	z.mu.Lock()
+	defer z.mu.Unlock()
 	return z.names[ip.String()], z.ttl, z.err
+}
+
+// say changes what the router says from now on.
+func (z *reverseZone) say(names map[string]string, err error) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	z.names, z.err = names, err
+}
+
+func (z *reverseZone) count() (asked, most int) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	return z.asked, z.most
 }
 
 // A name of the reverse zone is asked for aside, held for its TTL, asked for
@@ -242,8 +282,8 @@ func (z *reverseZone) lookup(ctx context.Context, ip netip.Addr) (string, time.D
 func TestReverseName(t *testing.T) {
 	zone := &reverseZone{names: map[string]string{"192.168.1.40": "Tablet.home.arpa.", "192.168.1.41": "printer.home.arpa"}, ttl: 10 * time.Minute}
 	learning(t, ClientsOptions{Reverse: zone.lookup}, func(t *testing.T, c *Clients) {
-		if zone.asked != 0 {
-			t.Errorf("asked %d times for nobody", zone.asked)
+		if n, _ := zone.count(); n != 0 {
+			t.Errorf("asked %d times for nobody", n)
 		}
 		for ip, want := range map[string]string{"192.168.1.40": "tablet", "192.168.1.41": "nobody", "192.168.1.42": "nobody"} {
 			if got := c.at(ip); got != "nobody" {
@@ -253,18 +293,19 @@ func TestReverseName(t *testing.T) {
 				t.Errorf("%s is %s's, want %s", ip, got, want)
 			}
 		}
-		if zone.asked != 3 || c.Known() != 1 {
-			t.Errorf("asked %d times, %d known", zone.asked, c.Known())
+		if n, _ := zone.count(); n != 3 || c.Known() != 1 {
+			t.Errorf("asked %d times, %d known", n, c.Known())
 		}
 		time.Sleep(9 * time.Minute)
-		if zone.asked != 3 {
-			t.Errorf("asked %d times within the TTL", zone.asked)
+		if n, _ := zone.count(); n != 3 {
+			t.Errorf("asked %d times within the TTL", n)
 		}
-		zone.err = errors.New("timeout")
-		if got := c.later(10*time.Minute, "192.168.1.40"); got != "tablet" || zone.asked < 5 {
-			t.Errorf("while the router fails it is %s's, asked %d times", got, zone.asked)
+		zone.say(zone.names, errors.New("timeout"))
+		got := c.later(10*time.Minute, "192.168.1.40")
+		if n, _ := zone.count(); got != "tablet" || n < 5 {
+			t.Errorf("while the router fails it is %s's, asked %d times", got, n)
 		}
-		zone.err, zone.names = nil, nil
+		zone.say(nil, nil)
 		if got := c.later(2*time.Minute, "192.168.1.40"); got != "nobody" {
 			t.Errorf("without a name it is %s's", got)
 		}
@@ -283,8 +324,8 @@ func TestReverseAtOnce(t *testing.T) {
 			c.at(fmt.Sprintf("192.168.1.%d", 1+i))
 		}
 		time.Sleep(10 * time.Second)
-		if zone.asked != 50 || zone.most != reverseAtOnce {
-			t.Errorf("asked %d times, %d at once", zone.asked, zone.most)
+		if n, most := zone.count(); n != 50 || most != reverseAtOnce {
+			t.Errorf("asked %d times, %d at once", n, most)
 		}
 	})
 }

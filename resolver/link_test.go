@@ -52,6 +52,14 @@ func (l *link) Read() ([]Neighbour, error) {
 	return table, l.err
 }
 
+// count says how often the table was read since the last count.
+func (l *link) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer func() { l.reads = 0 }()
+	return l.reads
+}
+
 func (l *link) Watch(ctx context.Context, changed chan<- struct{}) error {
 	l.mu.Lock()
 	l.changed = changed

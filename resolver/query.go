@@ -90,6 +90,7 @@ type Query struct {
 	policy         *Policy   // what holds for whoever asks; of everybody until the query is admitted
 	who            lists.Who // whoever asks, for the Matcher
 	optAt, optSize int       // where in Packet the options of the OPT record lie
+	relayed        bool      // Client is what a trusted forwarder's client subnet said
 
 	room   []byte // the memory of Name, and of what key puts behind it
 	target []byte // room for a name of the answer
@@ -132,7 +133,7 @@ func (q *Query) Parse(packet []byte) Fault {
 	q.Packet, q.Question, q.Name = packet, nil, q.room
 	q.Type, q.Class, q.EDNS, q.Admitted = 0, 0, EDNS{Size: MinUDP}, false
 	q.policy, q.who = nil, lists.Who{}
-	q.MAC, q.Who, q.optAt, q.optSize = MAC{}, nil, 0, 0
+	q.MAC, q.Who, q.optAt, q.optSize, q.relayed = MAC{}, nil, 0, 0, false
 	if len(packet) < HeaderSize || packet[2]&0x80 != 0 {
 		q.Fault = Silent
 		return q.Fault

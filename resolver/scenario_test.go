@@ -37,7 +37,7 @@ import (
 //	fail NAME timeout|error|servfail|refused|no   from now on; no ends it
 //	delay NAME DURATION
 //	query NAME TYPE [WORD...]   words: do cd ad tcp noedns, from=ADDRESS, class=, size=, id=IDENTITY, ecs=ADDRESS/BITS, mac=MAC
-//	answer RCODE [WORD...]      words: an address or a name in the answer section, ttl=, soa=OWNER, ede=, outcome=, client=NAME|nobody, ad, tc, none; or "silence"
+//	answer RCODE [WORD...]      words: an address or a name in the answer section, ttl=, soa=OWNER, ede=, ecs=ADDRESS/SOURCE/SCOPE, outcome=, client=NAME|nobody, ad, tc, none; or "silence"
 //	asked NAME N                how often a server was asked since the last asked
 //	pass DURATION, until DAY HH:MM   on the clock of the zone
 //	pause [DURATION] [group=NAME|client=NAME], resume [group=NAME|client=NAME]
