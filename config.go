@@ -86,6 +86,7 @@ type ListConfig struct {
 	Format  string        `toml:"format"`
 	Match   string        `toml:"match"`
 	Refresh time.Duration `toml:"refresh"`
+	Popular string        `toml:"popular"`
 }
 
 // Size is a number of bytes.
@@ -143,7 +144,7 @@ func defaults() *Config {
 }
 
 func defaultList() ListConfig {
-	return ListConfig{Kind: "deny", Format: "auto", Match: "auto", Refresh: 24 * time.Hour}
+	return ListConfig{Kind: "deny", Format: "auto", Match: "auto", Refresh: 24 * time.Hour, Popular: "flag"}
 }
 
 // Problem is one thing wrong with the configuration or a list.

@@ -196,7 +196,10 @@ func (c *Config) list(f *fetch.Fetcher, l ListConfig) (lists.Config, error) {
 	if entry.Format, err = lists.ParseFormat(l.Format); err != nil {
 		return entry, err
 	}
-	entry.Match, err = lists.ParseMatch(l.Match)
+	if entry.Match, err = lists.ParseMatch(l.Match); err != nil {
+		return entry, err
+	}
+	entry.Popular, err = lists.ParsePopular(l.Popular)
 	return entry, err
 }
 

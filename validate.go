@@ -175,6 +175,8 @@ func (k *checker) lists() {
 		k.report(key+".format", err)
 		_, err = lists.ParseMatch(l.Match)
 		k.report(key+".match", err)
+		_, err = lists.ParsePopular(l.Popular)
+		k.report(key+".popular", err)
 		if l.Refresh < time.Second {
 			k.report(key+".refresh", errors.New("has to be at least \"1s\""))
 		}

@@ -54,13 +54,14 @@ func (n *news) see(r Rule) {
 	if n.names == nil || r.Action == Deny && !r.Cancel && !fresh || !n.names.near(&r) {
 		return
 	}
+	r = r.clone()
 	text := r.text(Deny)
 	if r.Cancel {
 		text += "$badfilter"
 	}
 	if !n.once[text] {
 		n.once[text] = true
-		n.judged = append(n.judged, r.clone())
+		n.judged = append(n.judged, r)
 	}
 }
 

@@ -52,7 +52,7 @@ type PopularRule struct {
 // Bounds of what is kept of such rules.
 const (
 	maxPopular = 1000 // rules, held and flagged each
-	maxNames   = 10   // of a rule
+	maxNames   = 5    // of a rule
 )
 
 // hit is a PopularRule as it is stored.

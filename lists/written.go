@@ -86,6 +86,6 @@ func (s *sampled) full() bool { return len(s.rules) >= s.n }
 
 func (s *sampled) add(text string) {
 	if !s.full() && !slices.Contains(s.rules, text) {
-		s.rules = append(s.rules, text)
+		s.rules = append(s.rules, strings.Clone(text)) // it may lie in the text of the list
 	}
 }
