@@ -159,9 +159,8 @@ func (k *kept) compile(r io.Reader, n *news) (*List, ParseResult, []Skip, error)
 	if err != nil {
 		return nil, result, nil, err
 	}
-	for _, h := range n.found.Held {
-		h.Rule.Cancel = true
-		b.Add(h.Rule)
+	for i := range n.found.Held {
+		b.takeOut(&n.found.Held[i].Rule)
 	}
 	l := b.Build()
 	if l.Entries() == 0 {

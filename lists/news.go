@@ -20,6 +20,9 @@ type news struct {
 	once   map[string]bool // the texts of judged
 
 	found popular // after judge
+
+	work worker
+	seen int // rules
 }
 
 // newNews begins before a text is read. old, of which m is known, may be nil.
@@ -29,6 +32,7 @@ func (k *kept) newNews(old *List, m *meta, force bool) *news {
 		return n // a first copy is the user's choice
 	}
 	n.before = takeInventory(old, k.store.seed)
+	n.work.gentle = k.store.gentle.Load()
 	if k.popularSetting() != PopularOff {
 		n.names = readPopular()
 	}
@@ -42,10 +46,16 @@ func storedNews(m *meta) *news { return &news{found: m.popular} }
 // taken out again, most are held back.
 const maxFresh = maxSample + maxPopular
 
+// stepRules is how many rules are seen between two steps of a worker.
+const stepRules = 256
+
 // see takes in a rule of the text.
 func (n *news) see(r Rule) {
 	if n.before == nil {
 		return
+	}
+	if n.seen++; n.seen%stepRules == 0 {
+		n.work.step()
 	}
 	fresh := !r.Cancel && !n.before.has(&r)
 	if fresh && len(n.fresh) < maxFresh {
@@ -84,6 +94,20 @@ func (n *news) judge() error {
 		n.found.Held = hits
 	}
 	return nil
+}
+
+// takeOut takes out a rule that was added, however often it is written. It looks at
+// one part of the names, unlike a rule with Cancel, of which there are few.
+func (b *Builder) takeOut(r *Rule) {
+	if !r.simple() {
+		b.complex = slices.DeleteFunc(b.complex, r.sameAs)
+		return
+	}
+	hash, v := b.seed.hash(raw(r.Name)), newValue(r, 0, 0)
+	part := b.simple[hash>>(64-partBits)]
+	for i := range part {
+		part[i] = slices.DeleteFunc(part[i], func(e entry) bool { return e.hash == hash && e.sameRule(v) })
+	}
 }
 
 // unknown are the hits that nobody was told of yet.

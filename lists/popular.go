@@ -1,9 +1,11 @@
 package lists
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -115,7 +117,7 @@ func atMost(hits []hit) []hit { return hits[:min(len(hits), maxPopular)] }
 
 // popularNames are the names that come with the program.
 type popularNames struct {
-	names    []string
+	names    []string        // those with fewer labels first, since they say more
 	suffixes map[string]bool // the names and all above them
 }
 
@@ -131,6 +133,7 @@ func readPopular() *popularNames {
 			p.suffixes[above] = true
 		}
 	}
+	slices.SortStableFunc(p.names, func(a, b string) int { return cmp.Compare(strings.Count(a, "."), strings.Count(b, ".")) })
 	return p
 }
 
