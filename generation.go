@@ -25,6 +25,7 @@ type generation struct {
 	cache    *resolver.Cache
 	store    *lists.Store
 	local    *resolver.LocalNames
+	policies *resolver.Policies
 	resolver *resolver.Resolver
 
 	stop context.CancelFunc
@@ -74,6 +75,9 @@ func newGeneration(c *Config, old *generation, p parts) (*generation, error) {
 	if g.local, err = resolver.NewLocal(c.Local, c.routes()); err != nil {
 		return nil, fmt.Errorf("local: %w", err)
 	}
+	if g.policies, err = c.policies(nil, p.pause); err != nil {
+		return nil, err
+	}
 	if g.pools, err = newPools(c, old, p.log); err != nil {
 		return nil, err
 	}
@@ -117,17 +121,20 @@ func (g *generation) load(ctx context.Context, p parts) error {
 		RateLimit: c.DNS.RateLimit,
 		Probe:     p.probe,
 		Local:     g.local,
+		Policies:  g.policies,
 		Blocking: resolver.Blocking{
 			Matcher:  g.store,
-			Pause:    p.pause,
 			Response: response,
 			TTL:      c.Blocking.TTL,
 			Canaries: c.Blocking.Canaries,
 
 			FollowCNAME: c.Blocking.FollowCNAME,
 			FollowHTTPS: c.Blocking.FollowHTTPS,
-			Rebind:      rebind,
-			Routed:      forward.Routed,
+
+			FollowAddress: c.Blocking.FollowAddress,
+
+			Rebind: rebind,
+			Routed: forward.Routed,
 		},
 		Cache: g.cache,
 		Policy: resolver.CachePolicy{
@@ -167,18 +174,13 @@ func (g *generation) halt() {
 func openStore(c *Config, o lists.Options, b *upstream.Bootstrap) (*lists.Store, error) {
 	f := fetch.New(fetch.Options{Resolve: b.Lookup, UserAgent: "deadpixel/" + version, Clock: atLeastBuilt})
 	o.OwnSource = c.file
-	for i, l := range c.Lists {
+	o.Own, _ = c.own()
+	for i, l := range append(slices.Clone(c.Lists), c.implied()...) {
 		entry, err := c.list(f, l)
 		if err != nil {
 			return nil, Problem{c.file, c.lines.of(fmt.Sprintf("lists[%d].source", i)), err.Error()}
 		}
 		o.Lists = append(o.Lists, entry)
-	}
-	for _, text := range c.Blocking.Deny {
-		o.Deny = append(o.Deny, lists.OwnRule{Text: text, Line: c.lines.of("blocking.deny")})
-	}
-	for _, text := range c.Blocking.Allow {
-		o.Allow = append(o.Allow, lists.OwnRule{Text: text, Line: c.lines.of("blocking.allow")})
 	}
 	return lists.NewStore(o)
 }
@@ -205,7 +207,8 @@ func (c *Config) list(f *fetch.Fetcher, l ListConfig) (lists.Config, error) {
 
 // sameUpstreams says whether answers of one configuration hold for the other.
 func sameUpstreams(a, b *Config) bool {
-	if len(a.Upstream.Routes) != len(b.Upstream.Routes) || !slices.Equal(a.Upstream.Servers, b.Upstream.Servers) {
+	if len(a.Upstream.Routes) != len(b.Upstream.Routes) || !slices.Equal(a.Upstream.Servers, b.Upstream.Servers) ||
+		!slices.EqualFunc(a.groupServers(), b.groupServers(), slices.Equal) {
 		return false
 	}
 	for suffix, servers := range a.Upstream.Routes {

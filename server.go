@@ -104,6 +104,7 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 	if s.web, err = s.openWebsite(c); err != nil {
 		return err
 	}
+	s.restorePauses(s.dataDir(c))
 	g, err := s.first(ctx, c)
 	if err != nil {
 		return err

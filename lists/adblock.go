@@ -25,7 +25,8 @@ func (p *parser) adblock(line string) {
 	if exception {
 		r.Action = Allow
 	}
-	if fields := strings.Fields(text); len(fields) > 1 {
+	body, modifiers := splitModifiers(text)
+	if fields := strings.Fields(body); len(fields) > 1 {
 		if isAddress(fields[0]) && !exception {
 			p.hosts(text)
 			return
@@ -33,7 +34,6 @@ func (p *parser) adblock(line string) {
 		p.reject("%s: spaces cannot be in a rule", excerpt(line))
 		return
 	}
-	body, modifiers := splitModifiers(text)
 	if !p.modifiers(&r, line, modifiers) {
 		return
 	}
@@ -98,7 +98,7 @@ func (p *parser) modifiers(r *Rule, line, list string) bool {
 	if list == "" {
 		return true
 	}
-	for _, m := range strings.Split(list, ",") {
+	for _, m := range splitQuoted(list, ',') {
 		key, value, _ := strings.Cut(strings.TrimSpace(m), "=")
 		reason := ""
 		switch key {
@@ -110,8 +110,12 @@ func (p *parser) modifiers(r *Rule, line, list string) bool {
 			reason = r.denyAllow(value)
 		case "dnstype":
 			reason = r.dnsType(value)
-		case "client", "ctag", "dnsrewrite":
-			reason = "the modifier $" + key + " is not part of this version"
+		case "client":
+			reason = r.client(value)
+		case "dnsrewrite":
+			reason = r.rewrite(value)
+		case "ctag":
+			reason = "the modifier $ctag is about tags of clients, which there are none of; use groups"
 		default:
 			reason = "the modifier $" + excerpt(key) + " is for browsers"
 		}
@@ -121,6 +125,79 @@ func (p *parser) modifiers(r *Rule, line, list string) bool {
 		}
 	}
 	return true
+}
+
+// splitQuoted parts a text at a mark, but not where the mark is quoted or stands
+// behind a backslash.
+func splitQuoted(text string, mark byte) []string {
+	var parts []string
+	begin, quote := 0, byte(0)
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\':
+			i++
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			quote = c
+		case c == mark:
+			parts = append(parts, text[begin:i])
+			begin = i + 1
+		}
+	}
+	return append(parts, text[begin:])
+}
+
+// client reads whom the rule is for, with "~" not for; it returns what is wrong.
+func (r *Rule) client(value string) string {
+	for _, written := range splitQuoted(value, '|') {
+		rest, not := strings.CutPrefix(strings.TrimSpace(written), "~")
+		name, ok := unquote(rest)
+		if !ok || name == "" {
+			return "$client wants addresses, networks or names of clients, separated by |; names with spaces in quotes"
+		}
+		term := ClientTerm{Name: name, Not: not}
+		if network, isNetwork := parseNetwork(name); isNetwork {
+			term = ClientTerm{Network: network, Not: not}
+		}
+		r.Clients = append(r.Clients, term)
+	}
+	return ""
+}
+
+// unquote takes the quotes and backslashes away; ok is false for quotes that do
+// not close.
+func unquote(written string) (name string, ok bool) {
+	if len(written) > 0 && (written[0] == '"' || written[0] == '\'') {
+		end := len(written) - 1
+		if end == 0 || written[end] != written[0] {
+			return "", false
+		}
+		written = written[1:end]
+	}
+	b := make([]byte, 0, len(written))
+	for i := 0; i < len(written); i++ {
+		if written[i] == '\\' && i+1 < len(written) {
+			i++
+		}
+		b = append(b, written[i])
+	}
+	return string(b), true
+}
+
+// rewrite reads what becomes of the answer; it returns what is wrong.
+func (r *Rule) rewrite(value string) string {
+	rewriting, err := parseRewriting(value)
+	switch {
+	case err != nil:
+		return err.Error()
+	case rewriting.All && r.Action != Allow:
+		return "$dnsrewrite without a value undoes other rules, so it belongs to an exception (@@)"
+	}
+	r.Rewrite = rewriting
+	return ""
 }
 
 // denyAllow reads the names that a rule spares; it returns what is wrong.
@@ -144,12 +221,9 @@ var dnsTypes = map[string]uint16{
 // dnsType reads the query types that a rule is for, or with "~" not for; it
 // returns what is wrong.
 func (r *Rule) dnsType(value string) string {
-	for i, written := range strings.Split(value, "|") {
-		name, not := strings.CutPrefix(strings.ToUpper(strings.TrimSpace(written)), "~")
-		if i > 0 && not != r.NotTypes {
-			return "$dnstype has types with ~ and without"
-		}
-		r.NotTypes = not
+	var only, not []uint16
+	for written := range strings.SplitSeq(value, "|") {
+		name, excluded := strings.CutPrefix(strings.ToUpper(strings.TrimSpace(written)), "~")
 		t, known := dnsTypes[name]
 		if number, ok := strings.CutPrefix(name, "TYPE"); ok && !known { // RFC 3597, section 5
 			n, err := strconv.ParseUint(number, 10, 16)
@@ -158,10 +232,22 @@ func (r *Rule) dnsType(value string) string {
 		if !known {
 			return "$dnstype=" + excerpt(written) + " is no record type"
 		}
-		r.Types = append(r.Types, t)
+		if excluded {
+			not = append(not, t)
+		} else {
+			only = append(only, t)
+		}
+	}
+	// "Do not combine exclusion rules with inclusion ones": the latter count.
+	if r.Types = only; len(only) == 0 {
+		r.Types, r.NotTypes = not, true
 	}
 	return ""
 }
+
+// narrowed says whether modifiers keep the rule from reaching everybody and
+// everything, so that a pattern of everything makes sense.
+func (r *Rule) narrowed() bool { return len(r.DenyAllow)+len(r.Types)+len(r.Clients) > 0 }
 
 // pattern makes a rule of what is left: a name with its anchors where it is
 // one, which is found at once, else a pattern.
@@ -184,7 +270,7 @@ func (p *parser) pattern(r Rule, line, body string) {
 	inner = strings.TrimRight(inner, "^|")
 	anchor := text[:len(text)-len(strings.TrimLeft(text, "|"))]
 	if isAddress(inner) {
-		p.reject("%s: %s", excerpt(line), reasonAddress)
+		p.network(r, inner)
 		return
 	}
 	below, wild := strings.CutPrefix(inner, "*.")
@@ -209,7 +295,7 @@ func (p *parser) pattern(r Rule, line, body string) {
 	case strings.Trim(inner, "abcdefghijklmnopqrstuvwxyz0123456789-_.*") != "":
 		p.reject("%s: %v", excerpt(line), ErrCharacter)
 		return
-	case len(strings.Trim(inner, "*.")) < minPattern && len(r.DenyAllow) == 0 && (anchor == "" || strings.Trim(inner, "*.") == ""):
+	case len(strings.Trim(inner, "*.")) < minPattern && !r.narrowed() && (anchor == "" || strings.Trim(inner, "*.") == ""):
 		p.reject("%s: so short that it would match names by chance", excerpt(line))
 		return
 	default:

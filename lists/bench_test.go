@@ -64,12 +64,12 @@ func BenchmarkMatch(b *testing.B) {
 		name  string
 		lists []*List
 	}{{"1 list", one}, {"8 lists", eight}} {
-		set := NewSet(Seed{1}, nil, c.lists...)
+		set := NewSet(Seed{1}, c.lists...)
 		// What the machine takes for one access to memory of that size, for comparison.
 		b.Run(c.name+"/access", func(b *testing.B) {
 			at := 0
 			for i := uint64(0); b.Loop(); i++ { // each says where the next is
-				at = set.index.home((set.index.buckets[at].hashes[0] + i) * 0x9e3779b97f4a7c15)
+				at = set.listed.home((set.listed.buckets[at].hashes[0] + i) * 0x9e3779b97f4a7c15)
 			}
 			runtime.KeepAlive(at)
 		})
@@ -78,9 +78,9 @@ func BenchmarkMatch(b *testing.B) {
 				names := asked[kind]
 				b.ReportAllocs()
 				for i := 0; b.Loop(); i++ {
-					set.Match(names[i%len(names)], 1)
+					set.Match(names[i%len(names)], 1, nil)
 				}
-				b.ReportMetric(float64(len(set.index.buckets)*bucketBytes)/rules, "B/rule")
+				b.ReportMetric(float64(len(set.listed.buckets)*bucketBytes)/rules, "B/rule")
 			})
 		}
 	}
@@ -96,7 +96,7 @@ func BenchmarkMatchLongest(b *testing.B) {
 	name := []byte(strings.Repeat("a.", 126) + "c")
 	b.ReportAllocs()
 	for b.Loop() {
-		set.Match(name, 1)
+		set.Match(name, 1, nil)
 	}
 }
 
@@ -110,7 +110,7 @@ func BenchmarkMatchPatterns(b *testing.B) {
 	names := [][]byte{[]byte("www.site.example.org"), []byte("static.cdn.some-page.net"), []byte("telemetry.vendor.com"), []byte("adtracker.site.org")}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		set.Match(names[i%len(names)], 1)
+		set.Match(names[i%len(names)], 1, nil)
 	}
 }
 

@@ -10,63 +10,78 @@ type candidate struct {
 	distance uint8 // labels between the asked name and the rule's
 	order    int32 // of its list
 	line     uint32
+	rewrite  *Rewriting // with Rewrite, and of what undoes one
 }
 
-// strength of a rule; 0 is no rule.
+// strength of a rule; 0 is no rule. On each level, what denies is weaker than what
+// allows, and that weaker than what rewrites.
 type strength uint8
 
-const (
-	deny strength = 1 + iota
-	allow
-	importantDeny
-	importantAllow
-	ownDeny
-	ownAllow
-)
+const perLevel = 3
+
+// strengthOf is never 0 for what decides.
+func strengthOf(level Level, a Action) strength { return perLevel*strength(level) + strength(a) }
+
+func (c *candidate) level() Level { return Level((c.strength - 1) / perLevel) }
+
+// undoing says whether c only takes rewritings back.
+func (c *candidate) undoing() bool { return c.rewrite != nil && c.action == Allow }
 
 // patternDistance puts a rule without a name after those that have one.
 const patternDistance = 255
 
-// joined stands for the order of a list where each rule tells its own.
-const joined = -1
+// asking is what a rule has to apply to.
+type asking struct {
+	name  []byte // normalised; empty for an address
+	qtype uint16
+	who   *Who
+}
 
-// candidate is a table's rule about what name has below so many labels: the zero
-// value unless it reaches down to the whole name and applies. order is that of the
-// list whose table it is, or joined.
-func (s *Set) candidate(order int32, v value, labels uint8, name []byte, qtype uint16) candidate {
+// candidate is a table's rule about what has below so many labels: the zero value
+// unless it reaches down to the whole name, is of a list that applies, and applies
+// itself.
+func (s *Set) candidate(x *index, v value, labels uint8, q *asking) candidate {
 	if !v.reaches(labels) {
 		return candidate{}
 	}
-	line := uint32(v & valueNumber)
+	order, line := x.only, uint32(v&valueNumber)
+	var rule *complexRule
 	switch {
+	case v&valueComplex != 0 && order == joined:
+		rule, order = x.complex[line].complexRule, x.complex[line].order
 	case v&valueComplex != 0:
-		var rule *complexRule
-		if order == joined {
-			rule, order = s.complex[line].complexRule, s.complex[line].order
-		} else {
-			rule = &s.lists[order].complex[line]
-		}
-		if !rule.applies(name, qtype) {
-			return candidate{}
-		}
-		line = rule.Line
+		rule = &s.lists[order].complex[line]
 	case order == joined:
 		order, line = int32(line)-1, 0
 	}
-	return candidate{strength: s.strength(order, v.action(), v&valueImportant != 0), action: v.action(), shape: v.shape(),
-		distance: labels, order: order, line: line}
+	if !q.who.has(order) {
+		return candidate{}
+	}
+	if rule == nil {
+		a := v.action()
+		return candidate{strength: strengthOf(s.level(order, v&valueImportant != 0), a), action: a, shape: v.shape(), distance: labels, order: order, line: line}
+	}
+	if !rule.applies(q) {
+		return candidate{}
+	}
+	return s.complexCandidate(rule, labels, order)
 }
 
-func (s *Set) strength(order int32, a Action, important bool) strength {
-	level := deny
-	switch {
-	case s.own && order == 0:
-		level = ownDeny
-	case important:
-		level = importantDeny
+// complexCandidate is a rule that applies.
+func (s *Set) complexCandidate(rule *complexRule, distance uint8, order int32) candidate {
+	a := rule.Action
+	if rule.Rewrite != nil && a == Deny {
+		a = Rewrite
 	}
-	if a == Allow {
-		level++
+	return candidate{strength: strengthOf(s.level(order, rule.Important), a), action: a, shape: rule.Shape,
+		distance: distance, order: order, line: rule.Line, rewrite: rule.Rewrite}
+}
+
+// level is that of a rule in the list of an order.
+func (s *Set) level(order int32, important bool) Level {
+	level := s.lists[order].Level
+	if level == Listed && important {
+		return Important
 	}
 	return level
 }
@@ -79,13 +94,31 @@ func (c *candidate) beats(o *candidate) bool {
 	return c.strength > 0 && cmp.Or(cmp.Compare(c.distance, o.distance), cmp.Compare(c.order, o.order), cmp.Compare(c.line, o.line)) < 0
 }
 
+// compare sorts the strongest to the front.
+func (c candidate) compare(o candidate) int {
+	switch {
+	case c.beats(&o):
+		return -1
+	case o.beats(&c):
+		return 1
+	}
+	return 0
+}
+
+// yield leaves its place to o when that is stronger and wants something itself.
+func (c *candidate) yield(o *candidate) {
+	if o.beats(c) && !o.undoing() {
+		*c = *o
+	}
+}
+
 // verdict is what c means for who asks.
 func (s *Set) verdict(c *candidate) Verdict {
 	if c.strength == 0 {
 		return Verdict{}
 	}
-	v := Verdict{Action: c.action, List: s.lists[c.order], Shape: c.shape, Level: Level((c.strength - deny) / 2), Line: c.line}
-	if c.distance != patternDistance {
+	v := Verdict{Action: c.action, List: s.lists[c.order], Shape: c.shape, Level: c.level(), Line: c.line}
+	if c.distance != patternDistance && c.shape != Address {
 		v.Labels = c.distance
 	}
 	return v

@@ -135,5 +135,5 @@ func (d disk) writeChanges(c Config, all []Change) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(d.changesFile(c), b)
+	return ReplaceFile(d.changesFile(c), b)
 }

@@ -19,13 +19,14 @@ import (
 //	buckets            4
 //	used slots         4
 //	depths             4   of the rules' names
+//	lengths            24  of the rules' networks
 //	head, buckets (5 hashes, 5 values, 4 bytes of nothing)
 //	CRC-32C of all before it, 4
 //
 // So the buckets can be used where they lie when the file is mapped.
 const (
-	magic      = "dpxlist\x04"
-	prefixSize = 8 + 8 + 4 + 4 + 4 + 4
+	magic      = "dpxlist\x05"
+	prefixSize = 8 + 8 + 4 + 4 + 4 + 4 + 24
 )
 
 // ErrFormat says that a stored list is damaged, of another version, or of
@@ -68,6 +69,9 @@ func (l *List) Write(w io.Writer, seed Seed, gentle bool) error {
 	b = binary.LittleEndian.AppendUint64(b, seed.check())
 	for _, n := range []int{len(text), len(l.names.buckets), l.names.used, int(l.depths)} {
 		b = binary.LittleEndian.AppendUint32(b, uint32(n))
+	}
+	for _, word := range l.lengths {
+		b = binary.LittleEndian.AppendUint64(b, word)
 	}
 	out.Write(b) // a bufio.Writer keeps its first error until Flush
 	out.Write(text)
@@ -118,11 +122,19 @@ func ReadList(b []byte, seed Seed, gentle bool) (*List, error) {
 		return nil, fmt.Errorf("%w: %v", ErrFormat, err)
 	}
 	l := &List{Name: h.Name, Kind: h.Kind, depths: depths(binary.LittleEndian.Uint32(body[28:]))}
+	for i := range l.lengths {
+		l.lengths[i] = binary.LittleEndian.Uint64(body[32+8*i:])
+	}
+	if l.lengths[0]>>33 != 0 {
+		return nil, fmt.Errorf("%w: impossible networks", ErrFormat)
+	}
 	for _, r := range h.Complex {
 		l.complex = append(l.complex, complexRule{Rule: r})
+		l.rewriting = l.rewriting || r.Rewrite != nil
 	}
 	for _, r := range h.Patterns {
 		l.patterns.add(r)
+		l.rewriting = l.rewriting || r.Rewrite != nil
 	}
 	l.patterns.index()
 	l.names = readTable(rest[size:], int(buckets), int(used))
@@ -184,7 +196,7 @@ func (t *table) sound(complex int, gentle bool) bool {
 				continue
 			}
 			used++
-			if free || v.shape() > Below || v&valueComplex != 0 && int(v&valueNumber) >= complex {
+			if free || v&valueComplex != 0 && int(v&valueNumber) >= complex {
 				return false
 			}
 		}

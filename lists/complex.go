@@ -12,17 +12,17 @@ type complexRule struct {
 	expression *regexp.Regexp // of a Regexp rule
 }
 
-// applies says whether the modifiers let the rule speak about name and qtype.
-func (r *Rule) applies(name []byte, qtype uint16) bool {
-	if len(r.Types) > 0 && slices.Contains(r.Types, qtype) == r.NotTypes {
+// applies says whether the modifiers let the rule speak about what is asked.
+func (r *Rule) applies(q *asking) bool {
+	if len(r.Types) > 0 && slices.Contains(r.Types, q.qtype) == r.NotTypes {
 		return false
 	}
 	for _, spared := range r.DenyAllow {
-		if within(name, spared) {
+		if within(q.name, spared) {
 			return false
 		}
 	}
-	return true
+	return len(r.Clients) == 0 || r.isFor(q.who)
 }
 
 // within says whether name is suffix or lies below it.

@@ -2,6 +2,7 @@ package lists
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -106,6 +107,21 @@ func address(s string) (netip.Addr, bool) {
 	return p.Addr(), err == nil
 }
 
+// parseNetwork reads an address or a network, in brackets or not. Bits behind the
+// length are cleared.
+func parseNetwork(s string) (netip.Prefix, bool) {
+	s = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
+	if ip, err := netip.ParseAddr(s); err == nil {
+		ip = ip.Unmap()
+		return netip.PrefixFrom(ip, ip.BitLen()), ip.Zone() == ""
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil || p.Addr().Is4In6() {
+		return netip.Prefix{}, false
+	}
+	return p.Masked(), true
+}
+
 // isExpression says whether s is written /like this/.
 func isExpression(s string) bool {
 	return len(s) > 2 && s[0] == '/' && s[len(s)-1] == '/'
@@ -121,5 +137,22 @@ func isSink(ip netip.Addr) bool {
 // documentation is TEST-NET-1 (RFC 5737, section 3), which some lists use as a sink.
 var documentation = netip.MustParsePrefix("192.0.2.0/24")
 
-// reasonAddress is why an address makes no rule.
-const reasonAddress = "an address; rules about addresses are not part of this version"
+// houseNetworks are those of no host on the internet: RFC 1918, loopback,
+// link-local, unique local and unspecified addresses, multicast (IANA,
+// "Special-Purpose Address Registry"). Lists of bogus networks have them.
+var houseNetworks = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),
+	netip.MustParsePrefix("10.0.0.0/8"),
+	netip.MustParsePrefix("127.0.0.0/8"),
+	netip.MustParsePrefix("169.254.0.0/16"),
+	netip.MustParsePrefix("172.16.0.0/12"),
+	netip.MustParsePrefix("192.168.0.0/16"),
+	netip.MustParsePrefix("224.0.0.0/3"),
+	netip.MustParsePrefix("::/127"),
+	netip.MustParsePrefix("fc00::/7"),
+	netip.MustParsePrefix("fe80::/10"),
+	netip.MustParsePrefix("ff00::/8"),
+}
+
+// ofNoHost says whether a network has such addresses.
+func ofNoHost(p netip.Prefix) bool { return slices.ContainsFunc(houseNetworks, p.Overlaps) }

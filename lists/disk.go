@@ -67,7 +67,7 @@ func (m *meta) note(r ParseResult, skips []Skip) {
 
 // parserVersion changes when the same text is understood differently, so that
 // compiled lists of an older program are not used.
-const parserVersion = 1
+const parserVersion = 2
 
 // openDisk makes the directory and the installation's seed. With an error, the
 // disk keeps nothing, and the seed lives as long as the program.
@@ -93,7 +93,7 @@ func openDisk(dir string, readOnly bool) (disk, Seed, error) {
 	if readOnly {
 		return d, seed, nil // compiled copies are of no use without theirs, the texts are
 	}
-	if err := replaceFile(path, seed[:]); err != nil {
+	if err := ReplaceFile(path, seed[:]); err != nil {
 		return disk{}, seed, err
 	}
 	return d, seed, nil
@@ -157,7 +157,7 @@ func (d disk) writeMeta(c Config, m *meta) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(d.path(name(c)+".json"), b)
+	return ReplaceFile(d.path(name(c)+".json"), b)
 }
 
 func (d disk) readList(c Config, m *meta, seed Seed, gentle bool) (*List, error) {
@@ -296,8 +296,9 @@ func createTemp(path string) (*os.File, error) {
 	return os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*"+temporary)
 }
 
-// replaceFile puts b in place of a file, whole or not at all.
-func replaceFile(path string, b []byte) error {
+// ReplaceFile puts b in place of a file, whole or not at all, also when the power
+// fails. Its directory has to be there.
+func ReplaceFile(path string, b []byte) error {
 	f, err := createTemp(path)
 	if err != nil {
 		return err

@@ -3,11 +3,11 @@ package lists
 import "strings"
 
 // domains reads a line of a list of names: a name, exactly; "*.x" or ".x", x and
-// everything below; /an expression/. Adblock rules and hosts lines that stray in
+// everything below; /an expression/; an address or a network. Adblock rules and hosts lines that stray in
 // mean what they mean at home.
 func (p *parser) domains(line string) {
 	if onlyName(line) { // nearly every line
-		p.name(line, p.plain(), None)
+		p.nameOrAddress(line, p.plain())
 		return
 	}
 	line = strings.TrimSpace(cutComment(line, '#'))
@@ -41,7 +41,7 @@ func (p *parser) domains(line string) {
 	case line[0] == '.' && len(line) > 1:
 		p.name(line[1:], Subtree, None)
 	default:
-		p.name(line, p.plain(), None)
+		p.nameOrAddress(line, p.plain())
 	}
 }
 
@@ -53,7 +53,7 @@ func (p *parser) expression(r Rule, written string) {
 	switch {
 	case err != nil:
 		p.reject("%s: no valid expression (RE2): %v", excerpt(written), err)
-	case expression.MatchString("") && len(r.DenyAllow) == 0:
+	case expression.MatchString("") && !r.narrowed():
 		p.reject("%s: this would match every name", excerpt(written))
 	default:
 		p.add(r)

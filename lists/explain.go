@@ -7,49 +7,63 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net/netip"
 	"slices"
 	"strings"
 )
 
-// Explanation is one rule that matches a name, as a person wrote it.
+// Explanation is one rule that matches, as a person wrote it.
 type Explanation struct {
-	Action Action
+	Verdict
 	List   string
 	Rule   string // the text of its line, "" when that cannot be read any more
 	Source string // of the list, as configured
 	Line   int
+	Group  string // whose own rule it is; "" for all others
+	Place  int    // of its list in the Set
 }
 
 // maxExplanations bounds how many rules of a name are looked up.
 const maxExplanations = 20
 
-// Explain returns every rule that matches a normalised name, the one that
-// decides first. It reads the stored texts and may take a moment.
-func (s *Store) Explain(name string, qtype uint16) ([]Explanation, error) {
-	verdicts := s.Set().Explain([]byte(name), qtype)
+// Explain returns every rule that matches a normalised name asked for by who, the
+// one that decides first. It reads the stored texts and may take a moment.
+func (s *Store) Explain(name string, qtype uint16, who *Who) []Explanation {
+	return s.tell(s.Set().Explain([]byte(name), qtype, who))
+}
+
+// ExplainAddress is Explain for an address.
+func (s *Store) ExplainAddress(ip netip.Addr, qtype uint16, who *Who) []Explanation {
+	return s.tell(s.Set().ExplainAddress(ip, qtype, who))
+}
+
+// tell finds the texts of verdicts' rules.
+func (s *Store) tell(verdicts []Verdict) []Explanation {
 	verdicts = verdicts[:min(len(verdicts), maxExplanations)]
 	lines := map[*List][]uint32{}
 	for _, v := range verdicts {
-		lines[v.List] = append(lines[v.List], v.Line)
+		if v.List.Level == Listed {
+			lines[v.List] = append(lines[v.List], v.Line)
+		}
 	}
 	texts := map[*List]map[uint32]string{}
 	for l, wanted := range lines {
-		if k := s.find(l.Name); k != nil && l != s.own {
+		if k := s.find(l.Name); k != nil {
 			texts[l] = k.texts(l, wanted)
 		}
 	}
 	var all []Explanation
 	for _, v := range verdicts {
-		e := Explanation{Action: v.Action, List: v.List.Name, Line: int(v.Line)}
-		if v.List == s.own {
-			own := s.ownRules[v.Line-1]
-			e.Rule, e.Source, e.Line = own.Text, s.ownSource, own.Line
-		} else if k := s.find(v.List.Name); k != nil {
-			e.Source, e.Rule = k.Source, texts[v.List][v.Line]
+		e := Explanation{Verdict: v, List: v.List.Name, Line: int(v.Line)}
+		if at := slices.IndexFunc(s.own, func(own ownList) bool { return own.list == v.List }); at >= 0 {
+			own := s.own[at].Rules[v.Line-1]
+			e.Rule, e.Source, e.Line, e.Group, e.Place = own.Text, s.ownSource, own.Line, s.own[at].Group, at
+		} else if at := slices.IndexFunc(s.lists, func(k *kept) bool { return k.Name == v.List.Name }); at >= 0 {
+			e.Source, e.Rule, e.Place = s.lists[at].Source, texts[v.List][v.Line], len(s.own)+at
 		}
 		all = append(all, e)
 	}
-	return all, nil
+	return all
 }
 
 func (s *Store) find(name string) *kept {

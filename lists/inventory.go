@@ -21,7 +21,7 @@ func takeInventory(l *List, seed Seed) *inventory {
 // has says whether there is a rule that wants the same, in whatever line.
 func (v *inventory) has(r *Rule) bool {
 	switch {
-	case r.Shape > Below:
+	case !r.Shape.hashed():
 		for _, o := range v.patterns[r.Pattern] {
 			if o.same(r) {
 				return true
@@ -29,9 +29,9 @@ func (v *inventory) has(r *Rule) bool {
 		}
 		return false
 	case r.simple():
-		return v.hasSimple(v.seed.hash(raw(r.Name)), newValue(r, 0, 0))
+		return v.hasSimple(v.seed.hashOf(r), newValue(r, 0, 0))
 	}
-	return v.hasComplex(v.seed.hash(raw(r.Name)), r)
+	return v.hasComplex(v.seed.hashOf(r), r)
 }
 
 func (v *inventory) hasSimple(hash uint64, x value) bool {

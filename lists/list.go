@@ -8,15 +8,18 @@ import (
 
 // List is one compiled list: immutable, and safe for concurrent use.
 type List struct {
-	Name string
-	Kind Action // Deny or Allow: what a plain rule of it does
+	Name  string
+	Kind  Action // Deny or Allow: what a plain rule of it does
+	Level Level  // Listed, or that of rules of the configuration
 
-	names    table
-	depths   depths        // of the names in names
-	complex  []complexRule // rules with modifiers, found through names
-	patterns patterns
-	memory   region // where names lies
-	mapped   bool   // the memory is a file
+	names     table
+	depths    depths        // of the names in names
+	lengths   lengths       // of the networks in names
+	rewriting bool          // there are rules that change answers
+	complex   []complexRule // rules with modifiers, found through names
+	patterns  patterns
+	memory    region // where names lies
+	mapped    bool   // the memory is a file
 }
 
 // Entries is how many different rules the list has.
@@ -36,6 +39,8 @@ type Builder struct {
 	slabs   []region         // where the chunks lie
 	room    []entry          // of the last slab
 	depths  depths
+	lengths lengths
+	level   Level
 	complex []Rule
 	cancel  []Rule // $badfilter
 	gentle  bool   // see ParseOptions.Gentle
@@ -70,20 +75,29 @@ func NewBuilder(name string, kind Action, seed Seed) *Builder {
 	return &Builder{name: name, kind: kind, seed: seed}
 }
 
+// At makes the list one of rules of the configuration, on a level.
+func (b *Builder) At(level Level) *Builder {
+	b.level = level
+	return b
+}
+
 // Add takes in one rule, in any order: a rule with Cancel also takes out what
 // comes after it. An action of None means that of the list.
 func (b *Builder) Add(r Rule) {
 	if r.Action == None {
 		r.Action = b.kind
 	}
-	if r.Shape <= Below {
+	switch {
+	case r.Shape == Address:
+		b.lengths.add(r.Network)
+	case r.Shape.hashed():
 		b.depths.add(1 + strings.Count(r.Name, "."))
 	}
 	switch {
 	case r.Cancel:
 		b.cancel = append(b.cancel, r.clone())
 	case r.simple():
-		b.addSimple(entry{b.seed.hash(raw(r.Name)), newValue(&r, r.Line, 0)})
+		b.addSimple(entry{b.seed.hashOf(&r), newValue(&r, r.Line, 0)})
 	default:
 		b.complex = append(b.complex, r.clone())
 	}
@@ -117,27 +131,32 @@ func (r Rule) clone() Rule {
 	for i, name := range r.DenyAllow {
 		r.DenyAllow[i] = strings.Clone(name)
 	}
+	r.Clients = slices.Clone(r.Clients)
+	for i := range r.Clients {
+		r.Clients[i].Name = strings.Clone(r.Clients[i].Name)
+	}
 	return r
 }
 
 // simple rules need nothing but their name, and take no memory of their own.
 func (r *Rule) simple() bool {
-	return r.Shape <= Below && len(r.DenyAllow) == 0 && len(r.Types) == 0
+	return r.Shape.hashed() && len(r.DenyAllow) == 0 && len(r.Types) == 0 && len(r.Clients) == 0 && r.Rewrite == nil
 }
 
 // same says whether two rules want the same of the same names.
 func (r *Rule) same(o *Rule) bool {
-	return r.Action == o.Action && r.Shape == o.Shape && r.Name == o.Name && r.Pattern == o.Pattern && r.Important == o.Important &&
-		r.NotTypes == o.NotTypes && slices.Equal(r.Types, o.Types) && slices.Equal(r.DenyAllow, o.DenyAllow)
+	return r.Action == o.Action && r.Shape == o.Shape && r.Name == o.Name && r.Network == o.Network && r.Pattern == o.Pattern && r.Important == o.Important &&
+		r.NotTypes == o.NotTypes && slices.Equal(r.Types, o.Types) && slices.Equal(r.DenyAllow, o.DenyAllow) && slices.Equal(r.Clients, o.Clients) &&
+		(r.Rewrite == o.Rewrite || r.Rewrite != nil && o.Rewrite != nil && *r.Rewrite == *o.Rewrite)
 }
 
 // Build makes the list. The Builder is of no use afterwards.
 func (b *Builder) Build() *List {
-	l := &List{Name: b.name, Kind: b.kind, depths: b.depths}
+	l := &List{Name: b.name, Kind: b.kind, Level: b.level, depths: b.depths, lengths: b.lengths}
 	simple, complex := slices.Concat(b.simple[:]...), b.complex
 	for _, c := range b.cancel {
 		if c.simple() {
-			hash, v := b.seed.hash(raw(c.Name)), newValue(&c, 0, 0)
+			hash, v := b.seed.hashOf(&c), newValue(&c, 0, 0)
 			for i := range simple {
 				simple[i] = slices.DeleteFunc(simple[i], func(e entry) bool { return e.hash == hash && e.sameRule(v) })
 			}
@@ -190,11 +209,12 @@ func (l *List) addComplex(rules []Rule, seed Seed) []entry {
 		if slices.ContainsFunc(rules[:min(i, maxDuplicateSearch)], r.sameAs) {
 			continue
 		}
-		if r.Shape > Below {
+		l.rewriting = l.rewriting || r.Rewrite != nil
+		if !r.Shape.hashed() {
 			l.patterns.add(*r)
 			continue
 		}
-		named = append(named, entry{seed.hash(raw(r.Name)), newValue(r, uint32(len(l.complex)), valueComplex)})
+		named = append(named, entry{seed.hashOf(r), newValue(r, uint32(len(l.complex)), valueComplex)})
 		l.complex = append(l.complex, complexRule{Rule: *r})
 	}
 	l.patterns.index()

@@ -103,7 +103,7 @@ func (b *Builder) takeOut(r *Rule) {
 		b.complex = slices.DeleteFunc(b.complex, r.sameAs)
 		return
 	}
-	hash, v := b.seed.hash(raw(r.Name)), newValue(r, 0, 0)
+	hash, v := b.seed.hashOf(r), newValue(r, 0, 0)
 	part := b.simple[hash>>(64-partBits)]
 	for i := range part {
 		part[i] = slices.DeleteFunc(part[i], func(e entry) bool { return e.hash == hash && e.sameRule(v) })

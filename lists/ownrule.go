@@ -18,7 +18,7 @@ func ParseRule(text string, kind Action) ([]Rule, error) {
 	var reasons []error
 	p := newParser(ParseOptions{Kind: kind, Match: MatchSubtree}, func(r Rule) { rules = append(rules, r) },
 		func(s Skip) { reasons = append(reasons, errors.New(s.Reason)) })
-	p.line = 1
+	p.line, p.own = 1, true
 	format := classify(line)
 	if format == Hosts || format == RPZ { // with an address or a record, a name is meant as there
 		p.Match = MatchExact

@@ -179,6 +179,7 @@ type parser struct {
 	emit func(Rule)
 	skip func(Skip)
 	work worker
+	own  bool // a rule of the configuration, by somebody who means it
 
 	machine string // what this machine calls itself
 	line    uint32
@@ -307,13 +308,44 @@ func (p *parser) name(written string, shape Shape, action Action) {
 	name, err := Normalize(written)
 	switch {
 	case (err != nil || endsInDigit(written)) && isAddress(written):
-		p.reject("%s: %s", excerpt(written), reasonAddress)
+		p.reject("%s: an address, where names are expected", excerpt(written))
 	case err != nil:
 		p.reject("%s: %v", excerpt(written), err)
 	case name == "":
 		p.reject("the root: this would be every name")
 	default:
 		p.add(Rule{Action: action, Shape: shape, Name: name})
+	}
+}
+
+// nameOrAddress emits a rule about either.
+func (p *parser) nameOrAddress(written string, shape Shape) {
+	if (endsInDigit(written) || strings.IndexByte(written, ':') >= 0) && isAddress(written) {
+		p.network(Rule{}, written)
+		return
+	}
+	p.name(written, shape, None)
+}
+
+// network emits a rule about a written address or network; r holds its modifiers.
+func (p *parser) network(r Rule, written string) {
+	network, ok := parseNetwork(written)
+	action := r.Action
+	if action == None {
+		action = p.Kind
+	}
+	switch {
+	case !ok:
+		p.reject("%s: no address that an answer can hold", excerpt(written))
+	case network.Bits() == 0:
+		p.reject("%s: this would be every address", excerpt(written))
+	case len(r.DenyAllow) > 0 || r.Rewrite != nil:
+		p.reject("%s: a rule about addresses cannot have $denyallow or $dnsrewrite", excerpt(written))
+	case action == Deny && !p.own && ofNoHost(network):
+		p.reject("%s: no address of the internet; blocking it would hit the household's own", excerpt(written))
+	default:
+		r.Shape, r.Network = Address, network
+		p.add(r)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 // write is a rule in short: what it does, how far it reaches, modifiers.
 func write(r Rule) string {
 	mark := map[Action]string{Deny: "-", Allow: "+"}[r.Action]
-	body := map[Shape]string{Exact: r.Name, Subtree: "*." + r.Name, Below: "below " + r.Name, Pattern: "pattern " + r.Pattern, Regexp: "/" + r.Pattern + "/"}[r.Shape]
+	body := map[Shape]string{Exact: r.Name, Subtree: "*." + r.Name, Below: "below " + r.Name, Pattern: "pattern " + r.Pattern, Regexp: "/" + r.Pattern + "/", Address: r.Network.String()}[r.Shape]
 	text := mark + body
 	if r.Important {
 		text += " important"
@@ -26,6 +26,12 @@ func write(r Rule) string {
 	}
 	if len(r.Types) > 0 {
 		text += fmt.Sprintf(" types=%v,%v", r.Types, !r.NotTypes)
+	}
+	for _, c := range r.Clients {
+		text += fmt.Sprintf(" client=%v,%s%s", !c.Not, c.Name, strings.TrimPrefix(c.Network.String(), "invalid Prefix"))
+	}
+	if r.Rewrite != nil {
+		text += " rewrite=" + r.Rewrite.String()
 	}
 	return text
 }
@@ -84,9 +90,19 @@ func TestLines(t *testing.T) {
 		{Domains, "/(/", "skip 1"},
 		{Domains, "/.*/", "skip 1"},
 		{Domains, "(^|\\.)ads\\.example$", "skip 1"},
-		{Domains, "192.0.2.1", "skip 1"},
-		{Domains, "192.0.2.0/24", "skip 1"},
-		{Domains, "2001:db8::1", "skip 1"},
+		{Domains, "192.0.2.1", "-192.0.2.1/32"},
+		{Domains, "192.0.2.7/24 # why", "-192.0.2.0/24"},
+		{Domains, "2001:db8::1", "-2001:db8::1/128"},
+		{Domains, "2001:db8::/32", "-2001:db8::/32"},
+		{Domains, "[2001:db8::1]", "-2001:db8::1/128"},
+		{Domains, "::ffff:192.0.2.1", "-192.0.2.1/32"},
+		{Domains, "fe80::1%eth0", "skip 1"},
+		{Domains, "0.0.0.0/0", "skip 1"},
+		{Domains, "::/0", "skip 1"},
+		{Domains, "192.168.1.1", "skip 1"},
+		{Domains, "10.0.0.0/7", "skip 1"},
+		{Domains, "127.0.0.1", "skip 1"},
+		{Hosts, "0.0.0.0 192.0.2.1 a.example", "skip 1; -a.example"},
 		{Domains, "https://a.example/x", "skip 1"},
 		{Domains, "||a.example^", "-*.a.example"},
 		{Domains, "; comment", ""},
@@ -103,7 +119,34 @@ func TestLines(t *testing.T) {
 		{Adblock, "@@||a.example^$important", "+*.a.example important"},
 		{Adblock, "||a.example^$important,dnstype=A|AAAA", "-*.a.example important types=[1 28],true"},
 		{Adblock, "||a.example^$dnstype=~HTTPS", "-*.a.example types=[65],false"},
-		{Adblock, "||a.example^$dnstype=A|~AAAA", "skip 1"},
+		{Adblock, "||a.example^$dnstype=A|~AAAA", "-*.a.example types=[1],true"},
+		{Adblock, "||a.example^$dnstype=~A|~CNAME", "-*.a.example types=[1 5],false"},
+		{Adblock, "||*^$dnstype=HTTPS", "-pattern ||*^ types=[65],true"},
+		{Adblock, "@@||*^$client=127.0.0.1", "+pattern ||*^ client=true,127.0.0.1/32"},
+		{Adblock, `||a.example^$client='Frank\'s laptop'`, "-*.a.example client=true,Frank's laptop"},
+		{Adblock, `||a.example^$client=~'Mary\'s\, John\'s\, and Boris\'s laptops'`, "-*.a.example client=false,Mary's, John's, and Boris's laptops"},
+		{Adblock, "||a.example^$client=~Mom|~Dad|Kids", "-*.a.example client=false,Mom client=false,Dad client=true,Kids"},
+		{Adblock, `||a.example^$client="a|b, c",important`, "-*.a.example important client=true,a|b, c"},
+		{Adblock, "||a.example^$client=192.168.0.5/24|2001:db8::1", "-*.a.example client=true,192.168.0.0/24 client=true,2001:db8::1/128"},
+		{Adblock, "||a.example^$client=", "skip 1"},
+		{Adblock, "||a.example^$client='Mom", "skip 1"},
+		{Adblock, "||a.example^$ctag=device_tv", "skip 1"},
+		{Adblock, "||a.example^$dnsrewrite=192.0.2.1", "-*.a.example rewrite=NOERROR;A;192.0.2.1"},
+		{Adblock, "||a.example^$dnsrewrite=2001:db8::1", "-*.a.example rewrite=NOERROR;AAAA;2001:db8::1"},
+		{Adblock, "||a.example^$dnsrewrite=B.example.", "-*.a.example rewrite=NOERROR;CNAME;b.example"},
+		{Adblock, "||a.example^$dnsrewrite=REFUSED", "-*.a.example rewrite=REFUSED;;"},
+		{Adblock, "||a.example^$dnsrewrite=NXDOMAIN;;", "-*.a.example rewrite=NXDOMAIN;;"},
+		{Adblock, "||a.example^$dnsrewrite=NOERROR;AAAA;2001:db8::1", "-*.a.example rewrite=NOERROR;AAAA;2001:db8::1"},
+		{Adblock, "||a.example^$dnsrewrite=NOERROR;CNAME;b.example", "-*.a.example rewrite=NOERROR;CNAME;b.example"},
+		{Adblock, "$dnstype=AAAA,denyallow=a.example,dnsrewrite=NOERROR;;", "-pattern  denyallow=a.example types=[28],true rewrite=NOERROR;;"},
+		{Adblock, "@@||a.example^$dnsrewrite", "+*.a.example rewrite="},
+		{Adblock, "@@||a.example^$dnsrewrite=192.0.2.1", "+*.a.example rewrite=NOERROR;A;192.0.2.1"},
+		{Adblock, "||a.example^$dnsrewrite", "skip 1"},
+		{Adblock, "||a.example^$dnsrewrite=nxdomain;;", "skip 1"},
+		{Adblock, "||a.example^$dnsrewrite=NOERROR;A;2001:db8::1", "skip 1"},
+		{Adblock, "||a.example^$dnsrewrite=NOERROR;MX;10 b.example", "skip 1"},
+		{Adblock, "||a.example^$dnsrewrite=a;b", "skip 1"},
+		{Adblock, "||192.0.2.1^$dnsrewrite=192.0.2.2", "skip 1"},
 		{Adblock, "||a.example^$dnstype=TYPE65", "-*.a.example types=[65],true"},
 		{Adblock, "||a.example^$badfilter", "-*.a.example cancel"},
 		{Adblock, "||example^$denyallow=a.example|b.example", "-*.example denyallow=a.example|b.example"},
@@ -115,8 +158,15 @@ func TestLines(t *testing.T) {
 		{Adblock, "://track.", "-pattern |track."},
 		{Adblock, "/^ad[sx]\\./", "-/^ad[sx]\\./"},
 		{Adblock, "/ads$/$important", "-/ads$/ important"},
-		{Adblock, "||192.0.2.1^", "skip 1"},
-		{Adblock, "[2001:db8::1]", "skip 1"},
+		{Adblock, "||192.0.2.1^", "-192.0.2.1/32"},
+		{Adblock, "||192.0.2.0/24^$important", "-192.0.2.0/24 important"},
+		{Adblock, "@@||192.0.2.1^", "+192.0.2.1/32"},
+		{Adblock, "192.0.2.1", "-192.0.2.1/32"},
+		{Adblock, "[2001:db8::1]", "-2001:db8::1/128"},
+		{Adblock, "||[2001:db8::1]^", "-2001:db8::1/128"},
+		{Adblock, "://[2001:db8::1]", "-2001:db8::1/128"},
+		{Adblock, "||10.0.0.1^", "skip 1"},
+		{Adblock, "@@||10.0.0.1^", "+10.0.0.1/32"},
 		{Adblock, "[Adblock Plus 2.0]", ""},
 		{Adblock, "! comment", ""},
 		{Adblock, "# comment", ""},
@@ -172,7 +222,13 @@ func TestLines(t *testing.T) {
 		{RPZ, "a.example CNAME garden.example.", "skip 1"},
 		{RPZ, "a.example A 0.0.0.0", "-a.example"},
 		{RPZ, "a.example A 8.8.8.8", "skip 1"},
-		{RPZ, "32.1.2.0.192.rpz-ip CNAME .", "skip 1"},
+		{RPZ, "32.1.2.0.192.rpz-ip CNAME .", "-192.0.2.1/32"},
+		{RPZ, "24.0.2.0.192.rpz-ip CNAME rpz-passthru.", "+192.0.2.0/24"},
+		{RPZ, "128.1.zz.db8.2001.rpz-ip CNAME .", "-2001:db8::1/128"},
+		{RPZ, "32.zz.db8.2001.rpz-ip CNAME .", "-2001:db8::/32"},
+		{RPZ, "128.57.zz.102.db8.2001.rpz-ip CNAME .", "-2001:db8:102::57/128"},
+		{RPZ, "33.1.2.0.192.rpz-ip CNAME .", "skip 1"},
+		{RPZ, "zz.rpz-ip CNAME .", "skip 1"},
 		{RPZ, "ns.example.rpz-nsdname CNAME .", "skip 1"},
 		{RPZ, "$TTL 300\n@ SOA a. b. (1 2\n 3 4 5)\n NS a.\n$ORIGIN rpz.example.\na.example.rpz.example. CNAME .", "-a.example"},
 		{RPZ, "; comment", ""},
@@ -275,14 +331,15 @@ func TestOwnRules(t *testing.T) {
 	for text, want := range map[string]string{
 		"a.example": "-*.a.example", "*.a.example": "-*.a.example", "||a.example^": "-*.a.example", "@@a.example": "+*.a.example",
 		"/^x/": "-/^x/", "0.0.0.0 a.example": "-a.example", "a.example CNAME .": "-a.example", "address=/a.example/": "-*.a.example",
-		`local-zone: "a.example" static`: "-*.a.example", "||a.example^$important": "-*.a.example important", "BÜCHER.example": "-*.xn--bcher-kva.example",
+		`local-zone: "a.example" static`: "-*.a.example", "||a.example^$important": "-*.a.example important", "192.0.2.1": "-192.0.2.1/32", "192.168.0.0/16": "-192.168.0.0/16", "2001:db8::/32": "-2001:db8::/32",
+		"a.example$client=Kids": "-*.a.example client=true,Kids", "||a.example^$client='a b'": "-*.a.example client=true,a b", "BÜCHER.example": "-*.xn--bcher-kva.example",
 	} {
 		rules, err := ParseRule(text, Deny)
 		if err != nil || len(rules) != 1 || write(rules[0]) != want {
 			t.Errorf("%q: %v, %v, want %s", text, rules, err, want)
 		}
 	}
-	for _, text := range []string{"", " ", "# x", "/(/", "192.0.2.1", "a b", "||a.example^$script", "a.example\nb.example", "||x^$badfilter", "."} {
+	for _, text := range []string{"", " ", "# x", "/(/", "0.0.0.0/0", "a b", "||a.example^$script", "a.example\nb.example", "||x^$badfilter", "."} {
 		if rules, err := ParseRule(text, Deny); err == nil {
 			t.Errorf("%q was taken for %v", text, rules)
 		}
@@ -310,10 +367,10 @@ func TestFormatsAgree(t *testing.T) {
 		for line, set := range formats {
 			for _, n := range append(names, "c.example", "example", "other.example") {
 				listed := slices.Contains(names, n)
-				if got := set.Match([]byte(n), 1).Action == Deny; got != listed {
+				if got := set.Match([]byte(n), 1, nil).Action == Deny; got != listed {
 					t.Errorf("%s: %s blocked is %v", line, n, got)
 				}
-				if got := set.Match([]byte("below."+n), 1).Action == Deny; got != (listed && reach == "subtree") {
+				if got := set.Match([]byte("below."+n), 1, nil).Action == Deny; got != (listed && reach == "subtree") {
 					t.Errorf("%s: below.%s blocked is %v", line, n, got)
 				}
 			}
@@ -327,7 +384,7 @@ func compile(t *testing.T, text string) *Set {
 	if _, err := Parse(strings.NewReader(text), ParseOptions{Kind: Deny}, b.Add, func(s Skip) { t.Errorf("%v", s) }); err != nil {
 		t.Fatal(err)
 	}
-	return NewSet(Seed{}, nil, b.Build())
+	return NewSet(Seed{}, b.Build())
 }
 
 // fuzzFormat holds a format to what every parser promises: no panic, normalised
@@ -357,9 +414,9 @@ func fuzzFormat(f *testing.F, format Format, seeds ...string) {
 		if err == nil && format != Auto && r.Format != format {
 			t.Errorf("read as %v", r.Format)
 		}
-		set := NewSet(Seed{}, nil, b.Build())
-		set.Match([]byte("www.example.org"), 1)
-		set.Explain([]byte("a.b.c"), 28)
+		set := NewSet(Seed{}, b.Build())
+		set.Match([]byte("www.example.org"), 1, nil)
+		set.Explain([]byte("a.b.c"), 28, nil)
 	})
 }
 

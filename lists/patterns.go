@@ -103,24 +103,24 @@ func (p *patterns) index() {
 
 // each calls found with every rule that matches; it may do so twice for a name
 // that repeats itself.
-func (p *patterns) each(name []byte, qtype uint16, found func(*complexRule)) {
+func (p *patterns) each(q *asking, found func(*complexRule)) {
 	for _, i := range p.always {
-		p.try(i, name, qtype, found)
+		p.try(i, q, found)
 	}
 	if len(p.byGram) == 0 {
 		return
 	}
-	for at := 0; at+gramSize <= len(name); at++ {
-		if g := gramAt(name, at); p.filter.has(g) {
+	for at := 0; at+gramSize <= len(q.name); at++ {
+		if g := gramAt(q.name, at); p.filter.has(g) {
 			for _, i := range p.byGram[g] {
-				p.try(i, name, qtype, found)
+				p.try(i, q, found)
 			}
 		}
 	}
 }
 
-func (p *patterns) try(i int, name []byte, qtype uint16, found func(*complexRule)) {
-	if r := &p.rules[i]; r.applies(name, qtype) && r.matches(name) {
+func (p *patterns) try(i int, q *asking, found func(*complexRule)) {
+	if r := &p.rules[i]; r.matches(q.name) && r.applies(q) {
 		found(r)
 	}
 }

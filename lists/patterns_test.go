@@ -36,7 +36,7 @@ func TestPatternsAgreeWithTheObvious(t *testing.T) {
 				matched[i] = true
 			}
 		}
-		all.each(name, 1, func(r *complexRule) {
+		all.each(&asking{name: name, qtype: 1}, func(r *complexRule) {
 			got = append(got, slices.IndexFunc(all.rules, func(o complexRule) bool { return o.Pattern == r.Pattern }))
 		})
 		slices.Sort(got)

@@ -138,14 +138,23 @@ func readPopular() *popularNames {
 }
 
 // near says whether a rule could be about one of the names.
-func (p *popularNames) near(r *Rule) bool { return r.Shape > Below || p.suffixes[r.Name] }
+func (p *popularNames) near(r *Rule) bool {
+	switch {
+	case !r.Shape.hashed():
+		return true
+	case r.Shape == Address:
+		return false
+	}
+	return p.suffixes[r.Name]
+}
 
 // askedTypes are the types that a browser asks for (IANA, "DNS Parameters"): A,
 // AAAA and HTTPS.
 var askedTypes = [...]uint16{1, 28, 65}
 
 // denied are the rules among those, of one text, that deny names which before
-// lets through, by order; an exception among them counts. See ParseOptions.Gentle.
+// lets through, or rewrite their answers, by order; an exception among them
+// counts. Rules for some clients only concern nobody here. See ParseOptions.Gentle.
 func (p *popularNames) denied(rules []Rule, before *List, seed Seed, gentle bool) []hit {
 	if len(rules) == 0 {
 		return nil
@@ -159,18 +168,18 @@ func (p *popularNames) denied(rules []Rule, before *List, seed Seed, gentle bool
 		r.Line = uint32(i + 1) // by which it is found again
 		b.Add(r)
 	}
-	fresh, old := NewSet(seed, nil, b.Build()), NewSet(seed, nil, before)
+	fresh, old := NewSet(seed, b.Build()), NewSet(seed, before)
 	hits := make([]hit, len(rules))
 	work := worker{gentle: gentle}
 	for _, name := range p.names {
 		work.step()
 		last := map[uint32]bool{} // rules that were found for another type
 		for _, t := range types {
-			if old.Match([]byte(name), t).Action == Deny {
+			if old.Match([]byte(name), t, nil).Action == Deny {
 				continue
 			}
-			for _, v := range fresh.Explain([]byte(name), t) {
-				if v.Action != Deny {
+			for _, v := range fresh.Explain([]byte(name), t, nil) {
+				if v.Action == Allow {
 					break // it wins against all that follow
 				}
 				if !last[v.Line] {

@@ -33,13 +33,13 @@ func TestPopularNames(t *testing.T) {
 	if _, err := Parse(text, ParseOptions{Kind: Deny}, b.Add, func(s Skip) { t.Errorf("skipped %v", s) }); err != nil {
 		t.Fatal(err)
 	}
-	set := NewSet(Seed{}, nil, b.Build())
+	set := NewSet(Seed{}, b.Build())
 	for _, name := range p.names {
 		if clean, err := Normalize(name); err != nil || clean != name || !strings.Contains(name, ".") {
 			t.Errorf("%q is not in normalised form", name)
 		}
 		for _, qtype := range askedTypes {
-			if set.Match([]byte(name), qtype).Action != None {
+			if set.Match([]byte(name), qtype, nil).Action != None {
 				t.Errorf("the starter list blocks %s", name)
 			}
 		}
@@ -112,6 +112,10 @@ func TestPopularRules(t *testing.T) {
 		{"blocked before by another rule", Deny, old + "||github.com^\n", "|github.com^", ""},
 		{"in use before", Deny, old + "|github.com^\n", "|github.com^\n||new.example^", ""},
 		{"twice", Deny, old, "|github.com^\n|github.com^", "4 github.com: github.com"},
+		{"rewritten", Deny, old, "|github.com^$dnsrewrite=192.0.2.1", "4 github.com$dnsrewrite=NOERROR;A;192.0.2.1: github.com"},
+		{"rewritten and undone", Deny, old, "|github.com^$dnsrewrite=192.0.2.1\n@@|github.com^$dnsrewrite", ""},
+		{"for one client", Deny, old, "|github.com^$client=192.0.2.7", ""},
+		{"an address", Deny, old, "||192.0.2.1^", ""},
 		{"an allow list", Allow, old, "||github.com^", ""},
 	}
 	for _, c := range cases {
@@ -128,7 +132,7 @@ func TestPopularRules(t *testing.T) {
 					want = ""
 				case setting == PopularHold && want != "":
 					want = "held " + want
-					if s.Match([]byte("github.com"), 1).Action == Deny {
+					if s.Match([]byte("github.com"), 1, nil).Action == Deny {
 						t.Error("what is held back is in use")
 					}
 				}

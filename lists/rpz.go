@@ -1,6 +1,9 @@
 package lists
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // zoneFile is what a line of a zone file inherits from those before it (RFC
 // 1035, section 5.1).
@@ -95,7 +98,12 @@ func (p *parser) policy(owner, kind, data string) {
 	case lower == "@" || lower == p.zone.origin && lower != "":
 		p.reject("%s: the zone itself is no trigger", excerpt(owner))
 	case strings.HasSuffix(lower, ".rpz-ip"):
-		p.reject("%s: %s", excerpt(owner), reasonAddress)
+		network, ok := triggerNetwork(strings.TrimSuffix(lower, ".rpz-ip"))
+		if !ok {
+			p.reject("%s: no network, written like 24.0.2.0.192.rpz-ip", excerpt(owner))
+			return
+		}
+		p.network(Rule{Action: action}, network)
 	case strings.HasSuffix(lower, ".rpz-client-ip"), strings.HasSuffix(lower, ".rpz-nsip"), strings.HasSuffix(lower, ".rpz-nsdname"):
 		p.reject("%s: a trigger that is about neither names nor addresses of answers", excerpt(owner))
 	case strings.HasPrefix(lower, "*."):
@@ -103,6 +111,29 @@ func (p *parser) policy(owner, kind, data string) {
 	default:
 		p.name(owner, p.plain(), action)
 	}
+}
+
+// triggerNetwork is the usual spelling of an rpz-ip trigger: the length, then the
+// address from its end, with "zz" for "::" (draft-vixie-dnsop-dns-rpz-00, section
+// 4.1.1).
+func triggerNetwork(trigger string) (network string, ok bool) {
+	labels := strings.Split(trigger, ".")
+	bits := labels[0]
+	labels = labels[1:]
+	slices.Reverse(labels)
+	address := strings.Join(labels, ".")
+	if len(labels) != 4 || slices.Contains(labels, "zz") {
+		address = strings.Replace(strings.Join(labels, ":"), "zz", "", 1)
+		if len(labels) > 0 && labels[0] == "zz" {
+			address = ":" + address
+		}
+		if len(labels) > 0 && labels[len(labels)-1] == "zz" {
+			address += ":"
+		}
+	}
+	network = address + "/" + bits
+	_, ok = parseNetwork(network)
+	return network, ok
 }
 
 // cutQuoted removes a comment of a zone file, which may begin anywhere outside

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -11,8 +12,8 @@ import (
 // setOf builds a set of own rules and of lists, each a text in adblock syntax.
 func setOf(t testing.TB, own string, texts ...string) *Set {
 	t.Helper()
-	build := func(name, text string, own bool) *List {
-		b := NewBuilder(name, Deny, Seed{1})
+	build := func(name, text string, level Level) *List {
+		b := NewBuilder(name, Deny, Seed{1}).At(level)
 		for i, line := range strings.Fields(text) {
 			rules, err := ParseRule(strings.TrimSuffix(line, "$badfilter"), Deny)
 			if err != nil {
@@ -26,15 +27,14 @@ func setOf(t testing.TB, own string, texts ...string) *Set {
 		}
 		return b.Build()
 	}
-	var ownList *List
-	if own != "" {
-		ownList = build(OwnList, own, true)
-	}
 	var all []*List
-	for i, text := range texts {
-		all = append(all, build(fmt.Sprint("list", i+1), text, false))
+	if own != "" {
+		all = append(all, build(OwnList, own, Own))
 	}
-	return NewSet(Seed{1}, ownList, all...)
+	for i, text := range texts {
+		all = append(all, build(fmt.Sprint("list", i+1), text, Listed))
+	}
+	return NewSet(Seed{1}, all...)
 }
 
 func TestPrecedence(t *testing.T) {
@@ -74,7 +74,7 @@ func TestPrecedence(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			set := setOf(t, c.own, c.lists...)
-			v := set.Match([]byte(c.asked), 1)
+			v := set.Match([]byte(c.asked), 1, nil)
 			list := ""
 			if v.List != nil {
 				list = v.List.Name
@@ -82,9 +82,9 @@ func TestPrecedence(t *testing.T) {
 			if v.Action != c.want || list != c.list || v.Line != c.line && v.Line != 0 {
 				t.Errorf("%v by %s:%d, want %v by %s:%d", v.Action, list, v.Line, c.want, c.list, c.line)
 			}
-			all := set.Explain([]byte(c.asked), 1)
+			all := set.Explain([]byte(c.asked), 1, nil)
 			v.Line = c.line // a joined set leaves it out
-			if c.want == None && len(all) > 0 || c.want != None && (len(all) == 0 || all[0] != v) {
+			if c.want == None && len(all) > 0 || c.want != None && (len(all) == 0 || !reflect.DeepEqual(all[0], v)) {
 				t.Errorf("explained as %v", all)
 			}
 		})
@@ -134,7 +134,7 @@ func TestSetAgreesWithTheObvious(t *testing.T) {
 			parts[i%2].Add(r)
 		}
 		l := b.Build()
-		joined := NewSet(Seed{3}, nil, parts[0].Build(), parts[1].Build())
+		joined := NewSet(Seed{3}, parts[0].Build(), parts[1].Build())
 		again, err := ReadList(written(t, l, Seed{3}), Seed{3}, false)
 		if err != nil {
 			t.Fatal(err)
@@ -142,11 +142,11 @@ func TestSetAgreesWithTheObvious(t *testing.T) {
 		for range 40 {
 			asked := name()
 			want := obvious(rules, asked)
-			if got := joined.Match([]byte(asked), 1).Action; got != want {
+			if got := joined.Match([]byte(asked), 1, nil).Action; got != want {
 				t.Fatalf("%s in two lists: %v, want %v by %+v", asked, got, want, rules)
 			}
 			for _, list := range []*List{l, again} {
-				if got := NewSet(Seed{3}, nil, list).Match([]byte(asked), 1).Action; got != want {
+				if got := NewSet(Seed{3}, list).Match([]byte(asked), 1, nil).Action; got != want {
 					t.Fatalf("%s: %v, want %v by %+v", asked, got, want, rules)
 				}
 			}
@@ -178,7 +178,7 @@ func TestMatchDoesNotAllocate(t *testing.T) {
 	set := setOf(t, "mine.example", "||a.example^ ||b.example^$dnstype=A ||ads*.d.example^ /^track[0-9]+\\./", "@@||c.example^")
 	for _, name := range []string{"www.some.where.example", "x.a.example", "b.example", "c.example", "ads1.d.example", "track1.example"} {
 		asked := []byte(name)
-		if n := testing.AllocsPerRun(100, func() { set.Match(asked, 1) }); n > 0 {
+		if n := testing.AllocsPerRun(100, func() { set.Match(asked, 1, nil) }); n > 0 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
 	}
@@ -227,8 +227,8 @@ func FuzzReadList(f *testing.F) {
 		if err != nil {
 			return
 		}
-		set := NewSet(Seed{1}, nil, l)
-		set.Match([]byte("a.b.example"), 1)
-		set.Explain([]byte("a.b.example"), 1)
+		set := NewSet(Seed{1}, l)
+		set.Match([]byte("a.b.example"), 1, nil)
+		set.Explain([]byte("a.b.example"), 1, nil)
 	})
 }

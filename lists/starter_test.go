@@ -40,7 +40,7 @@ func TestStarter(t *testing.T) {
 	if err != nil || r.Format != Domains {
 		t.Fatalf("%v, %v", r, err)
 	}
-	set := NewSet(Seed{}, nil, b.Build())
+	set := NewSet(Seed{}, b.Build())
 	for name, want := range map[string]Action{
 		"pixel.facebook.com": Deny, "an.facebook.com": Deny, "googleads.g.doubleclick.net": Deny, "cdn.tracker.fpjs.io": Deny,
 		// What people need: sites, logins, payments, portals, updates, push messages.
@@ -50,7 +50,7 @@ func TestStarter(t *testing.T) {
 		"swscan.apple.com": None, "update.googleapis.com": None, "windowsupdate.microsoft.com": None, "deb.debian.org": None,
 		"courier.push.apple.com": None, "fcm.googleapis.com": None, "mtalk.google.com": None, "linkedin.com": None,
 	} {
-		if got := set.Match([]byte(name), 1).Action; got != want {
+		if got := set.Match([]byte(name), 1, nil).Action; got != want {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
 	}

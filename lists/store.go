@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,19 +50,27 @@ type OwnRule struct {
 	Line int // in the configuration
 }
 
-// OwnList is the name of the list of own rules.
+// OwnRules are rules of the configuration which apply together.
+type OwnRules struct {
+	Level Level  // Own or OfGroup
+	Group string // whose they are; "" for [blocking]
+	Kind  Action // Deny or Allow: what a plain rule does
+	Rules []OwnRule
+}
+
+// OwnList is the name of every list of own rules.
 const OwnList = "config"
 
 // Options are what a Store is made of.
 type Options struct {
-	Dir         string // where copies live, made when missing; "" keeps none
-	ReadOnly    bool   // nothing in Dir is changed: for a look beside a running Store
-	Lists       []Config
-	Deny, Allow []OwnRule
-	OwnSource   string // the configuration's file, for people
-	Log         *slog.Logger
-	OnFailure   func(list string) // told of every failed refresh; may be nil
-	Gentle      bool              // see ParseOptions; once the Store runs it is gentle in any case
+	Dir       string     // where copies live, made when missing; "" keeps none
+	ReadOnly  bool       // nothing in Dir is changed: for a look beside a running Store
+	Own       []OwnRules // these have the first places
+	Lists     []Config   // the places after them
+	OwnSource string     // the configuration's file, for people
+	Log       *slog.Logger
+	OnFailure func(list string) // told of every failed refresh; may be nil
+	Gentle    bool              // see ParseOptions; once the Store runs it is gentle in any case
 }
 
 // Store keeps the lists of one configuration: their last good copies on disk,
@@ -73,8 +82,7 @@ type Store struct {
 	onFailure func(string)
 	disk      disk
 	seed      Seed
-	own       *List
-	ownRules  []OwnRule // own rules by line - 1
+	own       []ownList
 	ownSource string
 	lists     []*kept
 	set       atomic.Pointer[Set]
@@ -117,30 +125,30 @@ func NewStore(o Options) (*Store, error) {
 	return s, nil
 }
 
-// compileOwn makes the list of own rules. Their line is their place among them.
+// ownList is a list of own rules; the line of a rule is its place among them.
+type ownList struct {
+	OwnRules
+	list *List
+}
+
+// compileOwn makes the lists of own rules.
 func (s *Store) compileOwn(o Options) error {
-	b := NewBuilder(OwnList, Deny, s.seed)
-	add := func(rules []OwnRule, kind Action) error {
-		for _, own := range rules {
-			parsed, err := ParseRule(own.Text, kind)
+	var problems []error
+	for _, own := range o.Own {
+		b := NewBuilder(OwnList, own.Kind, s.seed).At(own.Level)
+		for i, written := range own.Rules {
+			parsed, err := ParseRule(written.Text, own.Kind)
 			if err != nil {
-				return fmt.Errorf("%s:%d: %w", o.OwnSource, own.Line, err)
+				problems = append(problems, fmt.Errorf("%s:%d: %w", o.OwnSource, written.Line, err))
 			}
-			s.ownRules = append(s.ownRules, own)
 			for _, r := range parsed {
-				r.Line = uint32(len(s.ownRules))
+				r.Line = uint32(i + 1)
 				b.Add(r)
 			}
 		}
-		return nil
+		s.own = append(s.own, ownList{own, b.Build()})
 	}
-	if err := errors.Join(add(o.Deny, Deny), add(o.Allow, Allow)); err != nil {
-		return err
-	}
-	if len(s.ownRules) > 0 {
-		s.own = b.Build()
-	}
-	return nil
+	return errors.Join(problems...)
 }
 
 // rebuild puts the present lists to use.
@@ -148,19 +156,33 @@ func (s *Store) rebuild() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var compiled []*List
-	for _, k := range s.lists {
-		if l := k.compiled(); l != nil {
-			compiled = append(compiled, l)
-		}
+	for _, own := range s.own {
+		compiled = append(compiled, own.list)
 	}
-	s.set.Store(newSet(s.seed, s.own, compiled, s.gentle.Load()))
+	for _, k := range s.lists {
+		compiled = append(compiled, k.compiled())
+	}
+	s.set.Store(newSet(s.seed, compiled, s.gentle.Load()))
 }
+
+// Seed is what lists have to be built with to be part of a Set beside these.
+func (s *Store) Seed() Seed { return s.seed }
 
 // Set is the present rules.
 func (s *Store) Set() *Set { return s.set.Load() }
 
 // Match says what the present rules want; see Set.Match.
-func (s *Store) Match(name []byte, qtype uint16) Verdict { return s.set.Load().Match(name, qtype) }
+func (s *Store) Match(name []byte, qtype uint16, who *Who) Verdict {
+	return s.set.Load().Match(name, qtype, who)
+}
+
+// MatchAddress says what the present rules want; see Set.MatchAddress.
+func (s *Store) MatchAddress(ip netip.Addr, qtype uint16, who *Who) Verdict {
+	return s.set.Load().MatchAddress(ip, qtype, who)
+}
+
+// Addresses says whether there are rules about addresses.
+func (s *Store) Addresses() bool { return s.set.Load().Addresses() }
 
 // Load reads every list without network: stored copies, files and builtin ones.
 // A list that cannot be read keeps what it has, and its status says why. The

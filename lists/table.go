@@ -50,7 +50,7 @@ func bucketsFor(n int) int { return n*25/(22*bucketSlots) + 1 }
 type value uint32
 
 const (
-	valueShape     value = 3 << 30 // Exact, Subtree or Below
+	valueShape     value = 3 << 30 // Exact, Subtree, Below or Address
 	valueAllow     value = 1 << 29
 	valueImportant value = 1 << 28
 	valueComplex   value = 1 << 27 // the low bits are the index into List.complex, not a line

@@ -19,8 +19,8 @@ func (r *Rule) written(kind Action) string {
 }
 
 // text is a rule as people read it, with its reach: the name alone, "||x^" for
-// everything below as well, "*.x" for that without the name, a pattern, or an
-// expression between slashes. "@@" stands before what allows in a list of kind.
+// everything below as well, "*.x" for that without the name, an address or network,
+// a pattern, or an expression between slashes. "@@" stands before what allows in a list of kind.
 func (r *Rule) text(kind Action) string {
 	var text string
 	switch r.Shape {
@@ -30,6 +30,11 @@ func (r *Rule) text(kind Action) string {
 		text = "||" + r.Name + "^"
 	case Below:
 		text = "*." + r.Name
+	case Address:
+		text = r.Network.String()
+		if r.Network.IsSingleIP() {
+			text = r.Network.Addr().String()
+		}
 	case Regexp:
 		text = "/" + r.Pattern + "/"
 	default:
@@ -63,7 +68,29 @@ func (r *Rule) modifiers() (m []string) {
 	if len(types) > 0 {
 		m = append(m, "dnstype="+strings.Join(types, "|"))
 	}
+	var clients []string
+	for i := range r.Clients {
+		clients = append(clients, r.Clients[i].written())
+	}
+	if len(clients) > 0 {
+		m = append(m, "client="+strings.Join(clients, "|"))
+	}
+	if r.Rewrite != nil {
+		m = append(m, "dnsrewrite="+r.Rewrite.String())
+	}
 	return m
+}
+
+// written is the term as $client writes it.
+func (t *ClientTerm) written() string {
+	text := "'" + t.Name + "'"
+	if t.Network.IsValid() {
+		text = t.Network.String()
+	}
+	if t.Not {
+		return "~" + text
+	}
+	return text
 }
 
 // typeName is a record type as $dnstype writes it.

@@ -3,7 +3,7 @@ package resolver
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
+	"net/netip"
 	"time"
 
 	"github.com/miekg/dns"
@@ -11,10 +11,14 @@ import (
 	"deadpixel/lists"
 )
 
-// Matcher says what the rules want of a normalised name; *lists.Store is one.
-// It is called for every query, must not block, and is safe for concurrent use.
+// Matcher says what the rules want; *lists.Store is one. It is asked for every
+// query, must not block, and is safe for concurrent use.
 type Matcher interface {
-	Match(name []byte, qtype uint16) lists.Verdict
+	// Match is about a normalised name, MatchAddress about an unmapped address.
+	Match(name []byte, qtype uint16, who *lists.Who) lists.Verdict
+	MatchAddress(ip netip.Addr, qtype uint16, who *lists.Who) lists.Verdict
+	// Addresses says whether there are rules about addresses at all.
+	Addresses() bool
 }
 
 // Response is the shape of a blocked answer.
@@ -37,36 +41,6 @@ func ParseResponse(s string) (Response, error) {
 		}
 	}
 	return 0, fmt.Errorf("%q is no response: write \"nxdomain\", \"nodata\", \"zero\" or \"refused\"", s)
-}
-
-// Pause switches blocking off for a while. The zero value blocks. It outlives
-// reloads, and is safe for concurrent use.
-type Pause struct{ until atomic.Int64 } // Unix nanoseconds; 0 blocks, forever until resumed
-
-const forever = 1<<63 - 1
-
-// For pauses blocking for d, or until Resume when d is 0.
-func (p *Pause) For(d time.Duration) {
-	if d <= 0 {
-		p.until.Store(forever)
-		return
-	}
-	p.until.Store(time.Now().Add(d).UnixNano())
-}
-
-// Resume blocks again.
-func (p *Pause) Resume() { p.until.Store(0) }
-
-// Paused says whether blocking is off at now, and until when; the zero time
-// means until Resume.
-func (p *Pause) Paused(now time.Time) (bool, time.Time) {
-	switch until := p.until.Load(); {
-	case until == forever:
-		return true, time.Time{}
-	case until > now.UnixNano():
-		return true, time.Unix(0, until)
-	}
-	return false, time.Time{}
 }
 
 // CanaryList stands for the canaries where the list of a blocked query is named.
@@ -92,12 +66,12 @@ func IsCanary(name string) bool { return canaries[name] }
 // Blocking is what the block stage needs to know.
 type Blocking struct {
 	Matcher  Matcher
-	Pause    *Pause
 	Response Response
 	TTL      time.Duration // how long a client may keep a blocked answer
 	Canaries bool
+	Safe     *lists.Set // what makes searches safe, for groups that want it; nil means nothing does
 
-	FollowCNAME, FollowHTTPS bool // what hides behind such records is blocked as well
+	FollowCNAME, FollowHTTPS, FollowAddress bool // what hides behind such records is blocked as well
 
 	Rebind Rebind
 	Routed func(name []byte) bool // says whether a name goes to servers of its own; nil means none does
@@ -105,19 +79,29 @@ type Blocking struct {
 
 type block struct {
 	Blocking
-	next Handler
+	next   Handler
+	beyond Handler // where the target of a rewritten name is resolved
 }
 
 // Resolve answers a blocked name, or hands on and looks at what comes back.
 func (s *block) Resolve(ctx context.Context, q *Query, a *Answer) error {
-	if paused, _ := s.Pause.Paused(q.Start); paused {
+	now := q.policy.at(q.Start)
+	if !now.blocks {
 		return s.next.Resolve(ctx, q, a)
 	}
-	v := s.Matcher.Match(q.Name, q.Type)
+	q.who.Lists, q.who.Address = now.places, q.Client
+	v := s.Matcher.Match(q.Name, q.Type, &q.who)
+	if now.safe && s.Safe != nil && (v.Action == lists.None || v.Action == lists.Allow && v.Level < lists.OfGroup) {
+		if safe := s.Safe.Match(q.Name, q.Type, nil); safe.Action == lists.Rewrite {
+			v = safe
+		}
+	}
 	switch {
 	case v.Action == lists.Deny:
 		s.answer(q, a, v.List.Name, v.Labels)
 		return nil
+	case v.Action == lists.Rewrite:
+		return s.rewrite(ctx, q, a, v)
 	case v.Action == lists.None && s.Canaries && canaries[string(q.Name)]:
 		// A canary speaks by NXDOMAIN, whatever [blocking] response is.
 		a.Begin(q, dns.RcodeNameError, Blocked)
@@ -135,7 +119,11 @@ func (s *block) Resolve(ctx context.Context, q *Query, a *Answer) error {
 // answer makes the blocked answer. labels is how many labels of the asked name
 // stand above the rule's name, which owns the SOA.
 func (s *block) answer(q *Query, a *Answer, list string, labels uint8) {
-	switch s.Response {
+	response := s.Response
+	if q.policy.response != nil {
+		response = *q.policy.response
+	}
+	switch response {
 	case NXDOMAIN:
 		a.Begin(q, dns.RcodeNameError, Blocked)
 		a.soa(q, labels, s.TTL)
@@ -156,6 +144,40 @@ func (s *block) answer(q *Query, a *Answer, list string, labels uint8) {
 		a.soa(q, labels, s.TTL)
 	}
 	a.blame(list)
+}
+
+// rewrite makes the answer that a rule gives instead. An answer that leads nowhere
+// counts as blocked.
+func (s *block) rewrite(ctx context.Context, q *Query, a *Answer, v lists.Verdict) error {
+	first := v.Rewrites[0]
+	if first.Name != "" {
+		reply := new(dns.Msg)
+		reply.Answer = append(reply.Answer, cname(string(q.Name), first.Name, s.TTL))
+		return a.follow(ctx, q, reply, first.Name, s.beyond)
+	}
+	outcome := Local
+	if first.Blocks() {
+		outcome = Blocked
+	}
+	a.Begin(q, int(first.Rcode), outcome)
+	before := len(a.Wire)
+	for _, r := range v.Rewrites {
+		switch {
+		case q.Type == dns.TypeA && r.Address.Is4():
+			a.record(AnswerSection, questionName, dns.TypeA, s.TTL, r.Address.AsSlice()...)
+		case q.Type == dns.TypeAAAA && r.Address.Is6():
+			a.record(AnswerSection, questionName, dns.TypeAAAA, s.TTL, r.Address.AsSlice()...)
+		}
+	}
+	if len(a.Wire) == before && (first.Rcode == dns.RcodeSuccess || first.Rcode == dns.RcodeNameError) {
+		a.soa(q, v.Labels, s.TTL)
+	}
+	if outcome == Blocked {
+		a.blame(v.List.Name)
+		return nil
+	}
+	a.EDE = EDE{Set: true, Code: dns.ExtendedErrorCodeForgedAnswer, Text: v.List.Name} // RFC 8914, section 4.5
+	return nil
 }
 
 // blame says whose rule blocked (RFC 8914, section 4.16).

@@ -24,6 +24,7 @@ type Upstream interface {
 // ForwardOptions are what a Forward is made of.
 type ForwardOptions struct {
 	Servers  []Upstream
+	Groups   [][]Upstream // servers of groups of clients; see Group.Servers, which counts them from 1
 	Strategy Strategy
 	Routes   map[string][]Upstream // suffix, as written -> its own servers; an empty one is answered before
 	Timeout  time.Duration         // the whole budget of one query
@@ -35,7 +36,7 @@ type Forward struct {
 	strategy Strategy
 	timeout  time.Duration
 	observer Observer
-	servers  *group
+	servers  []*group // the usual ones, then those of Groups
 	routes   map[string]*group
 	crew     *Crew
 }
@@ -44,7 +45,9 @@ type Forward struct {
 func NewForward(o ForwardOptions) *Forward {
 	f := &Forward{strategy: o.Strategy, timeout: o.Timeout, observer: o.Observer, routes: map[string]*group{}, crew: NewCrew()}
 	known := map[Upstream]*server{} // one server may be in several groups
-	f.servers = newGroup(o.Servers, known)
+	for _, servers := range append([][]Upstream{o.Servers}, o.Groups...) {
+		f.servers = append(f.servers, newGroup(servers, known))
+	}
 	for suffix, servers := range o.Routes {
 		if name, err := lists.Normalize(suffix); err == nil && len(servers) > 0 {
 			f.routes[name] = newGroup(servers, known)
@@ -64,8 +67,17 @@ func newGroup(upstreams []Upstream, known map[Upstream]*server) *group {
 	return g
 }
 
-// group finds the servers for a name: those of the longest route.
-func (f *Forward) group(name []byte) *group {
+// group finds the servers for q: those of the longest route, else those of who
+// asks.
+func (f *Forward) group(q *Query) *group {
+	if g := f.route(q.Name); g != nil {
+		return g
+	}
+	return f.servers[q.servers()]
+}
+
+// route is the longest route for a name, nil when there is none.
+func (f *Forward) route(name []byte) *group {
 	if len(f.routes) > 0 {
 		for rest := name; len(rest) > 0; rest = parent(rest) {
 			if g := f.routes[string(rest)]; g != nil {
@@ -73,15 +85,15 @@ func (f *Forward) group(name []byte) *group {
 			}
 		}
 	}
-	return f.servers
+	return nil
 }
 
 // Routed says whether a normalised name goes to servers of its own.
-func (f *Forward) Routed(name []byte) bool { return f.group(name) != f.servers }
+func (f *Forward) Routed(name []byte) bool { return f.route(name) != nil }
 
 // Healthy says whether any server that q may go to answers.
 func (f *Forward) Healthy(q *Query) bool {
-	for _, s := range f.group(q.Name).servers {
+	for _, s := range f.group(q).servers {
 		if ok, _ := s.Health(); ok {
 			return true
 		}
@@ -108,7 +120,7 @@ func (f *Forward) Resolve(ctx context.Context, q *Query, a *Answer) error {
 	if !q.MayWait {
 		return ErrWait
 	}
-	g := f.group(q.Name)
+	g := f.group(q)
 	if len(g.servers) == 0 {
 		a.Fail(q, edeNetwork, "no upstream is configured")
 		return nil

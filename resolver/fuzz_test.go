@@ -29,7 +29,7 @@ func fuzzResolver(tb testing.TB, reply func(query []byte) []byte) *Resolver {
 	b.Add(lists.Rule{Shape: lists.Subtree, Name: "tracker.example"})
 	forward := NewForward(ForwardOptions{Servers: []Upstream{&echo{reply}}, Timeout: time.Second})
 	return New(Options{Access: access, Local: local, Cache: NewCache(1 << 20), Policy: CachePolicy{MaxTTL: time.Hour, Stale: time.Hour},
-		Blocking: Blocking{Matcher: lists.NewSet(lists.Seed{}, nil, b.Build()), Pause: new(Pause), Canaries: true, FollowCNAME: true, FollowHTTPS: true, Rebind: Rebind{On: true}},
+		Blocking: Blocking{Matcher: lists.NewSet(lists.Seed{}, b.Build()), Canaries: true, FollowCNAME: true, FollowHTTPS: true, Rebind: Rebind{On: true}},
 		Flight:   NewFlight(), Forward: forward, Log: log})
 }
 

@@ -3,7 +3,9 @@ package resolver
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,6 +121,21 @@ func (l *LocalNames) lookup(name []byte) (localName, bool) {
 		}
 	}
 	return localName{}, false
+}
+
+// each calls f with every name that has addresses, also those that lead to one
+// that has; not with wildcards. Names come in order.
+func (l *LocalNames) each(f func(name string, addresses []netip.Addr)) {
+	for _, name := range slices.Sorted(maps.Keys(l.names)) {
+		n := l.names[name]
+		for range maxAliases {
+			if n.alias == "" {
+				break
+			}
+			n = l.names[n.alias]
+		}
+		f(name, slices.Concat(n.v4, n.v6))
+	}
 }
 
 // zoneOf returns the longest zone that name lies in and how many labels of name
@@ -249,33 +266,44 @@ func (s *local) answerAlias(ctx context.Context, q *Query, a *Answer, target str
 	reply := new(dns.Msg)
 	owner := string(q.Name)
 	for range maxAliases {
-		reply.Answer = append(reply.Answer, &dns.CNAME{
-			Hdr:    dns.RR_Header{Name: dns.Fqdn(owner), Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: seconds(localTTL)},
-			Target: dns.Fqdn(target),
-		})
+		reply.Answer = append(reply.Answer, cname(owner, target, localTTL))
 		n, ok := s.lookup([]byte(target))
 		if ok && n.alias != "" {
 			owner, target = target, n.alias
 			continue
 		}
-		sub, tail := q.retarget(target), new(Answer)
+		next := s.beyond
 		if ok {
-			if err := s.answer(ctx, sub, tail, n); err != nil {
-				return err
-			}
-		} else if err := s.beyond.Resolve(ctx, sub, tail); err != nil {
-			return err
+			next = HandlerFunc(func(ctx context.Context, q *Query, a *Answer) error { return s.answer(ctx, q, a, n) })
 		}
-		found := new(dns.Msg)
-		if err := found.Unpack(tail.Wire); err != nil {
-			return fmt.Errorf("following %s to %s: %w", q.Name, target, err)
-		}
-		reply.Rcode, reply.Ns = found.Rcode, found.Ns
-		reply.Answer = append(reply.Answer, found.Answer...)
-		a.EDE = tail.EDE
-		return a.pack(q, reply)
+		return a.follow(ctx, q, reply, target, next)
 	}
 	return fmt.Errorf("%s: the names of [local] point to one another in a circle", q.Name)
+}
+
+// cname is a record that leads from one normalised name to another.
+func cname(owner, target string, ttl time.Duration) *dns.CNAME {
+	return &dns.CNAME{
+		Hdr:    dns.RR_Header{Name: dns.Fqdn(owner), Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: seconds(ttl)},
+		Target: dns.Fqdn(target),
+	}
+}
+
+// follow makes a of reply, which ends in a CNAME to target, and of what next has
+// for target.
+func (a *Answer) follow(ctx context.Context, q *Query, reply *dns.Msg, target string, next Handler) error {
+	tail := new(Answer)
+	if err := next.Resolve(ctx, q.retarget(target), tail); err != nil {
+		return err
+	}
+	found := new(dns.Msg)
+	if err := found.Unpack(tail.Wire); err != nil {
+		return fmt.Errorf("following %s to %s: %w", q.Name, target, err)
+	}
+	reply.Rcode, reply.Ns = found.Rcode, found.Ns
+	reply.Answer = append(reply.Answer, found.Answer...)
+	a.EDE = tail.EDE
+	return a.pack(q, reply)
 }
 
 // pack puts the sections of m behind q's header and question.
@@ -307,8 +335,10 @@ func (q *Query) retarget(name string) *Query {
 	packet = append(packet, byte(q.Type>>8), byte(q.Type), byte(q.Class>>8), byte(q.Class))
 	sub := new(Query)
 	sub.Parse(packet)
-	sub.EDNS, sub.Client, sub.Transport, sub.Start = q.EDNS, q.Client, q.Transport, q.Start
+	sub.EDNS, sub.Transport, sub.Start = q.EDNS, q.Transport, q.Start
+	sub.Client, sub.MAC, sub.Identity, sub.Who = q.Client, q.MAC, q.Identity, q.Who
 	sub.MayWait, sub.Admitted = q.MayWait, q.Admitted
+	sub.policy, sub.who = q.policy, q.who
 	return sub
 }
 

@@ -35,8 +35,8 @@ const MaxUDP = 1232
 // MinUDP is what every client takes over UDP without EDNS (RFC 1035, section 4.2.1).
 const MinUDP = 512
 
-// EDNS is what the OPT record of a query said (RFC 6891, section 6.1). Options
-// are never kept: none of them travels on.
+// EDNS is what the OPT record of a query said (RFC 6891, section 6.1). None of
+// its options travels on.
 type EDNS struct {
 	Present bool
 	Version uint8
@@ -73,6 +73,9 @@ type Query struct {
 	Fault  Fault
 
 	Client    netip.Addr // unmapped; invalid for a query that deadpixel asks itself
+	MAC       MAC        // the client's, when a trusted forwarder said so; zero for unknown
+	Identity  string     // what the client calls itself on an encrypted transport, in lower case; "" for nothing
+	Who       *Client    // the entry that the query belongs to; nil for nobody's
 	Transport Transport
 	Start     time.Time // when it arrived; the budget of [upstream] timeout runs from here
 
@@ -84,15 +87,19 @@ type Query struct {
 	// second asking is not counted twice.
 	Admitted bool
 
+	policy         *Policy   // what holds for whoever asks; of everybody until the query is admitted
+	who            lists.Who // whoever asks, for the Matcher
+	optAt, optSize int       // where in Packet the options of the OPT record lie
+
 	room   []byte // the memory of Name, and of what key puts behind it
 	target []byte // room for a name of the answer
 }
 
 // keyTail is how many bytes of a key follow the name.
-const keyTail = 2 + 2 + 1
+const keyTail = 2 + 2 + 1 + 1
 
-// key is what makes two queries ask the same: name, type, class, and DO and CD,
-// which change the answer. It lies in q and is valid until q is parsed again.
+// key is what makes two queries ask the same: name, type, class, DO and CD, which
+// change the answer, and the servers that it may come from. It lies in q and is valid until q is parsed again.
 func (q *Query) key() []byte {
 	flags := byte(0)
 	if q.EDNS.DO {
@@ -103,11 +110,19 @@ func (q *Query) key() []byte {
 	}
 	b := binary.BigEndian.AppendUint16(q.Name, q.Type)
 	b = binary.BigEndian.AppendUint16(b, q.Class)
-	return append(b, flags)
+	return append(b, flags, byte(q.servers()))
 }
 
-// Parse fills q from a packet, which it keeps. Client, Transport, Start and
-// MayWait are the caller's to set. Bytes after the last record are ignored, as
+// servers is the number of the servers that q goes to; see Group.
+func (q *Query) servers() int {
+	if q.policy == nil { // deadpixel's own question
+		return 0
+	}
+	return q.policy.servers
+}
+
+// Parse fills q from a packet, which it keeps. Client, Identity, Transport, Start
+// and MayWait are the caller's to set. Bytes after the last record are ignored, as
 // other servers do. The Fault, also in q.Fault, says what a reply may hold: with
 // Malformed the header fields are set, and Question when it was readable.
 func (q *Query) Parse(packet []byte) Fault {
@@ -116,6 +131,8 @@ func (q *Query) Parse(packet []byte) Fault {
 	}
 	q.Packet, q.Question, q.Name = packet, nil, q.room
 	q.Type, q.Class, q.EDNS, q.Admitted = 0, 0, EDNS{Size: MinUDP}, false
+	q.policy, q.who = nil, lists.Who{}
+	q.MAC, q.Who, q.optAt, q.optSize = MAC{}, nil, 0, 0
 	if len(packet) < HeaderSize || packet[2]&0x80 != 0 {
 		q.Fault = Silent
 		return q.Fault
@@ -195,6 +212,7 @@ func (q *Query) parseRest(packet []byte) bool {
 			Size:    max(r.Class, MinUDP), // RFC 6891, section 6.2.3
 			DO:      r.TTL&0x8000 != 0,
 		}
+		q.optAt, q.optSize = r.DataAt, r.DataSize
 	}
 	return r.Sound()
 }
@@ -210,6 +228,9 @@ func soundOptions(data []byte) bool {
 	}
 	return len(data) == 0
 }
+
+// options are the options of the OPT record, which fill them exactly.
+func (q *Query) options() []byte { return q.Packet[q.optAt : q.optAt+q.optSize] }
 
 // Clone returns a copy that stays valid after q is parsed again, with MayWait set.
 func (q *Query) Clone() *Query {

@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"time"
 
 	"github.com/miekg/dns"
@@ -25,8 +26,9 @@ type Answer struct {
 	Outcome  Outcome
 	List     string // of a blocked query, see Event
 	Reason   Reason
-	Hidden   []byte // of a blocked query, see Event; lies in the query
-	Plain    bool   // no record of Wire leads to another name or to a private address
+	Hidden   []byte     // of a blocked query, see Event; lies in the query
+	Address  netip.Addr // of a blocked query: the address that a rule is about, when there is one
+	Plain    bool       // no record of Wire leads to another name or to a private address
 	EDE      EDE
 	ExtRcode uint8 // upper bits of an extended RCODE (RFC 6891, section 6.1.3)
 	Quiet    bool  // not counted: deadpixel's own watchdog asked

@@ -23,17 +23,24 @@ import (
 // TestScenarios plays the stories in testdata, each on a clock of its own. The
 // language, a command a line:
 //
-//	set KEY VALUE               before the first query: response, ttl, stale, stale_after, timeout, max_ttl, min_ttl, strategy, rate, allow_from, canaries, follow_cname, follow_https, rebind_allow, rebind_protection
-//	block RULE, allow RULE      rules, in adblock syntax; own RULE denies by [blocking] deny
+//	set KEY VALUE               before the first query: response, ttl, stale, stale_after, timeout, max_ttl, min_ttl, strategy, rate, allow_from, trust_ecs_from, canaries, follow_cname, follow_https, follow_address, rebind_allow, rebind_protection
+//	block RULE, allow RULE      rules of the list "trackers", in the syntax of any list; own RULE denies by [blocking] deny, spare RULE allows by [blocking] allow
+//	list NAME [WORD...]         another list; words: groups=A,B and the entries of its schedule, with _ for the space
+//	in NAME RULE                a rule of that list
+//	group NAME [WORD...]        words: block=false, response=, safe_search, upstream=SERVER; deny=RULE and allow=RULE are its own
+//	zone NAME                   of schedules
 //	local NAME VALUE...         an entry of [local]
 //	route SUFFIX UPSTREAM...    an entry of [upstream.routes]
+//	client NAME MATCH...        an entry of [[clients]]; groups=A,B among them, else the default group
+//	neighbour ADDRESS MAC|gone  what the kernel's table has from now on
 //	upstream NAME RECORD        what a server has; "soa TTL" is its negative answer
 //	fail NAME timeout|error|servfail|refused|no   from now on; no ends it
 //	delay NAME DURATION
-//	query NAME TYPE [WORD...]   words: do cd ad tcp noedns, from=ADDRESS, class=, size=
-//	answer RCODE [WORD...]      words: an address or a name in the answer section, ttl=, soa=OWNER, ede=, outcome=, ad, tc, none; or "silence"
+//	query NAME TYPE [WORD...]   words: do cd ad tcp noedns, from=ADDRESS, class=, size=, id=IDENTITY, ecs=ADDRESS/BITS, mac=MAC
+//	answer RCODE [WORD...]      words: an address or a name in the answer section, ttl=, soa=OWNER, ede=, outcome=, client=NAME|nobody, ad, tc, none; or "silence"
 //	asked NAME N                how often a server was asked since the last asked
-//	pass DURATION, pause [DURATION], resume
+//	pass DURATION, until DAY HH:MM   on the clock of the zone
+//	pause [DURATION] [group=NAME|client=NAME], resume [group=NAME|client=NAME]
 //
 // Every answer and every question to a server has to be looked at.
 func TestScenarios(t *testing.T) {
@@ -77,7 +84,14 @@ type story struct {
 	local    map[string][]string
 	routes   map[string]bool
 	allow    []string
+	clients  []ClientEntry
+	link     link
 	own, set *lists.Builder
+	applies  []Applies        // of the lists after own and set
+	named    []*lists.Builder // those lists
+	names    map[string]*lists.Builder
+	groups   []Group
+	zone     *time.Location
 	worlds   map[string]*world
 	resolver *Resolver
 	pause    Pause
@@ -89,8 +103,9 @@ type story struct {
 
 func newStory(t *testing.T) *story {
 	s := &story{t: t, local: map[string][]string{}, routes: map[string]bool{}, allow: []string{"local"}, worlds: map[string]*world{},
-		own: lists.NewBuilder(lists.OwnList, lists.Deny, lists.Seed{}), set: lists.NewBuilder("trackers", lists.Deny, lists.Seed{})}
-	s.options.Blocking = Blocking{Pause: &s.pause, TTL: 10 * time.Second, Canaries: true, FollowCNAME: true, FollowHTTPS: true, Rebind: Rebind{On: true}}
+		names: map[string]*lists.Builder{}, zone: time.UTC,
+		own: lists.NewBuilder(lists.OwnList, lists.Deny, lists.Seed{}).At(lists.Own), set: lists.NewBuilder("trackers", lists.Deny, lists.Seed{})}
+	s.options.Blocking = Blocking{TTL: 10 * time.Second, Canaries: true, FollowCNAME: true, FollowHTTPS: true, FollowAddress: true, Rebind: Rebind{On: true}}
 	s.options.Policy = CachePolicy{MaxTTL: 24 * time.Hour, Stale: 24 * time.Hour, StaleAfter: 400 * time.Millisecond, Prefetch: true}
 	s.forward = ForwardOptions{Strategy: InOrder, Timeout: 2 * time.Second, Routes: map[string][]Upstream{}}
 	return s
@@ -134,6 +149,20 @@ func (s *story) play(command string, args []string) {
 		s.rule(s.set, text)
 	case "own":
 		s.rule(s.own, rest)
+	case "spare":
+		s.rule(s.own, "@@"+rest)
+	case "list":
+		s.list(args[0], Applies{}, lists.Listed, args[1:])
+	case "in":
+		s.rule(s.names[args[0]], strings.Join(args[1:], " "))
+	case "group":
+		s.group(args[0], args[1:])
+	case "zone":
+		zone, err := time.LoadLocation(args[0])
+		if err != nil {
+			s.fatal("%v", err)
+		}
+		s.zone = zone
 	case "local":
 		s.local[args[0]] = args[1:]
 	case "route":
@@ -141,6 +170,18 @@ func (s *story) play(command string, args []string) {
 		for _, name := range args[1:] {
 			s.forward.Routes[args[0]] = append(s.forward.Routes[args[0]], s.world(name))
 		}
+	case "client":
+		e := ClientEntry{Name: args[0], Groups: []string{DefaultGroup}}
+		for _, w := range args[1:] {
+			if groups, ok := strings.CutPrefix(w, "groups="); ok {
+				e.Groups = strings.Split(groups, ",")
+			} else {
+				e.Match = append(e.Match, w)
+			}
+		}
+		s.clients = append(s.clients, e)
+	case "neighbour":
+		s.link.set(args[0], args[1])
 	case "upstream":
 		s.upstream(s.world(args[0]), args[1:])
 	case "fail", "delay":
@@ -161,17 +202,34 @@ func (s *story) play(command string, args []string) {
 	case "pass":
 		time.Sleep(s.duration(args[0]))
 		synctest.Wait()
+	case "until":
+		s.until(args[0], args[1])
 	case "pause":
-		d := time.Duration(0)
+		target, d := s.target(&args), time.Duration(0)
 		if len(args) > 0 {
 			d = s.duration(args[0])
 		}
-		s.pause.For(d)
+		s.pause.For(target, d)
 	case "resume":
-		s.pause.Resume()
+		s.pause.Resume(s.target(&args))
 	default:
 		s.fatal("no such command")
 	}
+}
+
+// target takes group=NAME or client=NAME from the words of a pause.
+func (s *story) target(args *[]string) (t Target) {
+	*args = slices.DeleteFunc(*args, func(word string) bool {
+		key, value, named := strings.Cut(word, "=")
+		switch key {
+		case "group":
+			t.Group = value
+		case "client":
+			t.Client = value
+		}
+		return named
+	})
+	return t
 }
 
 func (s *story) rule(b *lists.Builder, text string) {
@@ -182,6 +240,70 @@ func (s *story) rule(b *lists.Builder, text string) {
 	for _, r := range rules {
 		r.Line = 1
 		b.Add(r)
+	}
+}
+
+// list begins another list.
+func (s *story) list(name string, a Applies, level lists.Level, words []string) *lists.Builder {
+	var slots []string
+	for _, w := range words {
+		if groups, ok := strings.CutPrefix(w, "groups="); ok {
+			a.Groups = strings.Split(groups, ",")
+		} else {
+			slots = append(slots, strings.ReplaceAll(w, "_", " "))
+		}
+	}
+	var err error
+	if a.Schedule, err = ParseSchedule(slots); err != nil {
+		s.fatal("%v", err)
+	}
+	b := lists.NewBuilder(name, lists.Deny, lists.Seed{}).At(level)
+	if level != lists.Listed {
+		b = lists.NewBuilder(lists.OwnList, lists.Deny, lists.Seed{}).At(level)
+	}
+	s.names[name] = b
+	s.named, s.applies = append(s.named, b), append(s.applies, a)
+	return b
+}
+
+func (s *story) group(name string, words []string) {
+	g := Group{Name: name, Block: true}
+	for _, w := range words {
+		key, value, _ := strings.Cut(w, "=")
+		switch key {
+		case "block":
+			g.Block = value != "false"
+		case "response":
+			r, err := ParseResponse(value)
+			if err != nil {
+				s.fatal("%v", err)
+			}
+			g.Response, g.Responds = r, true
+		case "safe_search":
+			g.SafeSearch = true
+		case "upstream":
+			s.forward.Groups = append(s.forward.Groups, []Upstream{s.world(value)})
+			g.Servers = len(s.forward.Groups)
+		case "deny":
+			s.rule(s.list("deny of "+name, Applies{Groups: []string{name}}, lists.OfGroup, nil), value)
+		case "allow":
+			s.rule(s.list("allow of "+name, Applies{Groups: []string{name}, Spares: true}, lists.OfGroup, nil), "@@"+value)
+		default:
+			s.fatal("no such word %q", w)
+		}
+	}
+	s.groups = append(s.groups, g)
+}
+
+// until passes the time to the next moment at which the clock of the zone shows a
+// day and a time.
+func (s *story) until(day, clock string) {
+	for t := time.Now().Truncate(time.Minute).Add(time.Minute); ; t = t.Add(time.Minute) {
+		if here := t.In(s.zone); strings.EqualFold(here.Format("Mon 15:04"), day+" "+clock) || here.Format("2006-01-02 15:04") == day+" "+clock {
+			time.Sleep(time.Until(t))
+			synctest.Wait()
+			return
+		}
 	}
 }
 
@@ -198,6 +320,8 @@ func (s *story) configure(key, value string) {
 		s.options.Blocking.FollowCNAME = value == "true"
 	case "follow_https":
 		s.options.Blocking.FollowHTTPS = value == "true"
+	case "follow_address":
+		s.options.Blocking.FollowAddress = value == "true"
 	case "rebind_allow":
 		s.options.Blocking.Rebind, err = NewRebind(strings.Fields(value))
 	case "rebind_protection":
@@ -218,6 +342,8 @@ func (s *story) configure(key, value string) {
 		s.options.RateLimit, err = strconv.Atoi(value)
 	case "allow_from":
 		s.allow = []string{value}
+	case "trust_ecs_from":
+		s.options.Forwarders, err = NewForwarders([]string{value})
 	default:
 		err = errors.New("no such key")
 	}
@@ -258,7 +384,20 @@ func (s *story) begin() {
 	if o.Local, err = NewLocal(s.local, s.routes); err != nil {
 		s.fatal("%v", err)
 	}
-	o.Blocking.Matcher = lists.NewSet(lists.Seed{}, s.own.Build(), s.set.Build())
+	if o.Clients, err = NewClients(ClientsOptions{Entries: s.clients, Local: o.Local, Neighbours: &s.link}); err != nil {
+		s.fatal("%v", err)
+	}
+	go o.Clients.Run(s.t.Context())
+	synctest.Wait() // it has read what there is
+	all := []*lists.List{s.own.Build(), s.set.Build()}
+	for _, b := range s.named {
+		all = append(all, b.Build())
+	}
+	o.Blocking.Matcher = lists.NewSet(lists.Seed{}, all...)
+	applies := append([]Applies{{}, {}}, s.applies...)
+	if o.Policies, err = NewPolicies(PolicyOptions{Groups: s.groups, Clients: o.Clients.Entries(), Lists: applies, Pause: &s.pause, Zone: s.zone}); err != nil {
+		s.fatal("%v", err)
+	}
 	o.Forward = NewForward(s.forward)
 	o.Policy.Healthy, o.Blocking.Routed = o.Forward.Healthy, o.Forward.Routed
 	o.Cache, o.Flight, o.Log = NewCache(1<<20), NewFlight(), log
@@ -273,6 +412,7 @@ func (s *story) query(args []string) {
 	m := new(dns.Msg).SetQuestion(dns.Fqdn(args[0]), dns.StringToType[args[1]])
 	q := &Query{Client: netip.MustParseAddr("192.168.1.2"), Transport: UDP, Start: time.Now()}
 	edns, do, size := true, false, uint16(1232)
+	var options []dns.EDNS0
 	for _, word := range args[2:] {
 		key, value, _ := strings.Cut(word, "=")
 		switch key {
@@ -288,6 +428,16 @@ func (s *story) query(args []string) {
 			edns = false
 		case "from":
 			q.Client = netip.MustParseAddr(value)
+		case "id":
+			q.Identity = value
+		case "ecs":
+			options = append(options, subnetOption(netip.MustParsePrefix(value)))
+		case "mac":
+			mac, err := ParseMAC(value)
+			if err != nil {
+				s.fatal("%v", err)
+			}
+			options = append(options, &dns.EDNS0_LOCAL{Code: optionMAC, Data: mac[:]})
 		case "class":
 			m.Question[0].Qclass = dns.StringToClass[value]
 		case "opcode":
@@ -301,6 +451,7 @@ func (s *story) query(args []string) {
 	}
 	if edns {
 		m.SetEdns0(size, do)
+		m.IsEdns0().Option = options
 	}
 	packet, err := m.Pack()
 	if err != nil {
@@ -337,6 +488,9 @@ func (s *story) check(args []string) {
 		s.fatal("%v", err)
 	}
 	want, got := append([]string(nil), args[1:]...), facts(m, &s.answer, want(args[1:]))
+	if slices.ContainsFunc(want, func(w string) bool { return strings.HasPrefix(w, "client=") }) {
+		got = append(got, "client="+nameOf(q.Who))
+	}
 	slices.Sort(want)
 	slices.Sort(got)
 	if rcode := dns.RcodeToString[m.Rcode]; rcode != args[0] || !slices.Equal(want, got) {

@@ -12,7 +12,7 @@ import (
 // view is what the template shows.
 type view struct {
 	Version   string
-	Blocking  blockingState
+	Blocking  Blocking
 	Stats     Stats
 	Share     string
 	Plot      plot
@@ -20,7 +20,7 @@ type view struct {
 	Upstreams []Upstream
 	Answers   bool // some upstream does
 	Companies []bar
-	Asked     string
+	Asked     Question
 	Answer    *Explanation
 	Problem   string
 	MayChange bool
@@ -68,7 +68,7 @@ const topCompanies = 8
 func (p *Page) index(w http.ResponseWriter, r *http.Request) {
 	stats := p.Stats()
 	status, _ := p.may(r)
-	v := view{Version: p.Version, Blocking: p.blocking(), Stats: stats, Share: share(stats.Blocked, stats.Queries),
+	v := view{Version: p.Version, Blocking: p.Blocker.Blocking(), Stats: stats, Share: share(stats.Blocked, stats.Queries),
 		Plot: newPlot(stats.Minutes, p.Zone), Upstreams: p.Upstreams(),
 		MayChange: status == 0, SignedIn: p.sessions.has(r), Password: p.PasswordHash != ""}
 	for _, l := range p.Lists.Lists() {
@@ -80,8 +80,14 @@ func (p *Page) index(w http.ResponseWriter, r *http.Request) {
 	for _, c := range stats.Companies[:min(len(stats.Companies), topCompanies)] {
 		v.Companies = append(v.Companies, bar{c, 100 * float64(c.Count) / float64(max(stats.Companies[0].Count, 1))})
 	}
-	if v.Asked = r.URL.Query().Get("name"); v.Asked != "" {
-		e, err := p.Explain(v.Asked, client(r).String(), "")
+	v.Asked = Question{Name: r.URL.Query().Get("name"), Type: r.URL.Query().Get("type"), Client: r.URL.Query().Get("client")}
+	v.Asked.Resolve, _ = strconv.ParseBool(r.URL.Query().Get("resolve"))
+	if v.Asked.Name != "" {
+		asked := v.Asked
+		if asked.Client == "" {
+			asked.Client = client(r).String()
+		}
+		e, err := p.Explain(r.Context(), asked)
 		if err != nil {
 			v.Problem = err.Error()
 		} else {
