@@ -25,7 +25,10 @@ type generation struct {
 	cache    *resolver.Cache
 	store    *lists.Store
 	local    *resolver.LocalNames
+	clients  *resolver.Clients
 	policies *resolver.Policies
+	applies  []resolver.Applies // to whom each list of the store applies, by its place
+	own      int                // how many of them are rules of the configuration
 	resolver *resolver.Resolver
 
 	stop context.CancelFunc
@@ -75,9 +78,6 @@ func newGeneration(c *Config, old *generation, p parts) (*generation, error) {
 	if g.local, err = resolver.NewLocal(c.Local, c.routes()); err != nil {
 		return nil, fmt.Errorf("local: %w", err)
 	}
-	if g.policies, err = c.policies(nil, p.pause); err != nil {
-		return nil, err
-	}
 	if g.pools, err = newPools(c, old, p.log); err != nil {
 		return nil, err
 	}
@@ -92,8 +92,9 @@ func newGeneration(c *Config, old *generation, p parts) (*generation, error) {
 }
 
 // load reads the lists from disk and makes the resolver. No other store may run
-// on the data directory meanwhile.
-func (g *generation) load(ctx context.Context, p parts) error {
+// on the data directory meanwhile. What old, which may be nil, knows of clients'
+// addresses is taken over.
+func (g *generation) load(ctx context.Context, old *generation, p parts) error {
 	c := g.config
 	var err error
 	options := lists.Options{Dir: p.dataDir, ReadOnly: p.metrics == nil, Log: p.log, OnFailure: p.onFailure(), Gentle: p.serving}
@@ -111,22 +112,40 @@ func (g *generation) load(ctx context.Context, p parts) error {
 	if err != nil {
 		return fmt.Errorf("blocking.response: %w", err)
 	}
+	if g.clients, err = newClients(c, forward, g.local, p.log); err != nil {
+		return err
+	}
+	if old != nil {
+		g.clients.Inherit(old.clients)
+	}
+	if g.policies, g.applies, err = c.policies(g.clients.Entries(), p.pause); err != nil {
+		return err
+	}
+	rules, _ := c.own()
+	g.own = len(rules)
+	forwarders, err := resolver.NewForwarders(c.DNS.TrustECSFrom)
+	if err != nil {
+		return fmt.Errorf("dns.trust_ecs_from: %w", err)
+	}
 	rebind, err := resolver.NewRebind(c.Blocking.RebindAllow)
 	if err != nil {
 		return fmt.Errorf("blocking.rebind_allow: %w", err)
 	}
 	rebind.On = c.Blocking.RebindProtection
 	g.resolver = resolver.New(resolver.Options{
-		Access:    g.access,
-		RateLimit: c.DNS.RateLimit,
-		Probe:     p.probe,
-		Local:     g.local,
-		Policies:  g.policies,
+		Access:     g.access,
+		Forwarders: forwarders,
+		RateLimit:  c.DNS.RateLimit,
+		Probe:      p.probe,
+		Clients:    g.clients,
+		Local:      g.local,
+		Policies:   g.policies,
 		Blocking: resolver.Blocking{
 			Matcher:  g.store,
 			Response: response,
 			TTL:      c.Blocking.TTL,
 			Canaries: c.Blocking.Canaries,
+			Safe:     lists.SafeSearch(),
 
 			FollowCNAME: c.Blocking.FollowCNAME,
 			FollowHTTPS: c.Blocking.FollowHTTPS,
@@ -158,6 +177,7 @@ func (g *generation) start() {
 	g.stop = cancel
 	g.done.Go(func() { g.store.Run(ctx) })
 	g.done.Go(func() { g.access.Run(ctx) })
+	g.done.Go(func() { g.clients.Run(ctx) })
 	if g.visitors != g.access {
 		g.done.Go(func() { g.visitors.Run(ctx) })
 	}
@@ -175,7 +195,7 @@ func openStore(c *Config, o lists.Options, b *upstream.Bootstrap) (*lists.Store,
 	f := fetch.New(fetch.Options{Resolve: b.Lookup, UserAgent: "deadpixel/" + version, Clock: atLeastBuilt})
 	o.OwnSource = c.file
 	o.Own, _ = c.own()
-	for i, l := range append(slices.Clone(c.Lists), c.implied()...) {
+	for i, l := range c.allLists() {
 		entry, err := c.list(f, l)
 		if err != nil {
 			return nil, Problem{c.file, c.lines.of(fmt.Sprintf("lists[%d].source", i)), err.Error()}

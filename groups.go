@@ -2,12 +2,14 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
 
 	"deadpixel/lists"
 	"deadpixel/resolver"
+	"deadpixel/resolver/neighbour"
 )
 
 // maxGroupServers bounds how many different sets of servers groups may have: the
@@ -93,28 +95,33 @@ func (c *Config) implied() []ListConfig {
 	return all
 }
 
-// policies say what holds for each client.
-func (c *Config) policies(clients []*resolver.Client, pause *resolver.Pause) (*resolver.Policies, error) {
+// allLists are the configured lists and those that follow from groups, in the order
+// of their places.
+func (c *Config) allLists() []ListConfig { return append(slices.Clone(c.Lists), c.implied()...) }
+
+// policies say what holds for each client, and to whom each list applies.
+func (c *Config) policies(clients []*resolver.Client, pause *resolver.Pause) (*resolver.Policies, []resolver.Applies, error) {
 	zone, err := c.zone()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	o := resolver.PolicyOptions{Clients: clients, Pause: pause, Zone: zone}
 	if o.Groups, err = c.groups(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	_, o.Lists = c.own()
-	for _, l := range append(slices.Clone(c.Lists), c.implied()...) {
+	for _, l := range c.allLists() {
 		a := resolver.Applies{Spares: l.Kind == "allow"}
 		if len(l.Groups) > 0 {
 			a.Groups = l.Groups
 		}
 		if a.Schedule, err = resolver.ParseSchedule(l.Schedule); err != nil {
-			return nil, fmt.Errorf("list %q: %w", l.Name, err)
+			return nil, nil, fmt.Errorf("list %q: %w", l.Name, err)
 		}
 		o.Lists = append(o.Lists, a)
 	}
-	return resolver.NewPolicies(o)
+	policies, err := resolver.NewPolicies(o)
+	return policies, o.Lists, err
 }
 
 // groups are the groups in the words of package resolver.
@@ -134,4 +141,14 @@ func (c *Config) groups() ([]resolver.Group, error) {
 		all = append(all, one)
 	}
 	return all, nil
+}
+
+// newClients reads [[clients]]. What has to be learned of them comes from the
+// kernel, from lease files, and for names from the servers of f's routes.
+func newClients(c *Config, f *resolver.Forward, names *resolver.LocalNames, log *slog.Logger) (*resolver.Clients, error) {
+	o := resolver.ClientsOptions{Neighbours: neighbour.New(), Local: names, LeaseFiles: c.DNS.LeaseFiles, Reverse: resolver.ReverseBy(f, names), Log: log}
+	for _, one := range c.Clients {
+		o.Entries = append(o.Entries, resolver.ClientEntry(one))
+	}
+	return resolver.NewClients(o)
 }

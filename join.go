@@ -20,8 +20,10 @@ const topCompanies = 20
 func (s *server) join() {
 	s.metrics.SetState(func() metrics.State {
 		g := s.current.Load()
-		paused, _ := s.pause.Paused(time.Now())
-		state := metrics.State{Blocking: map[string]bool{defaultGroup: !paused}}
+		state := metrics.State{Blocking: map[string]bool{}}
+		for _, group := range (pauser{s}).Blocking().Groups {
+			state.Blocking[group.Name] = group.Enabled
+		}
 		for _, l := range g.store.Status() {
 			one := metrics.ListState{Name: l.Name, Entries: l.Entries, Updated: l.Updated, Added: l.Added, Removed: l.Removed}
 			for _, p := range l.Popular {
@@ -46,60 +48,18 @@ func (s *server) join() {
 
 // page makes the page for a configuration.
 func (s *server) page(c *Config) (http.Handler, error) {
-	zone := time.Local
-	if c.TimeZone != "" {
-		var err error
-		if zone, err = time.LoadLocation(c.TimeZone); err != nil {
-			return nil, fmt.Errorf("time_zone: %w", err)
-		}
+	zone, err := c.zone()
+	if err != nil {
+		return nil, err
 	}
 	p, err := ui.New(ui.Options{
 		Blocker: pauser{s}, Lists: pageLists{s}, Stats: s.stats, Upstreams: s.upstreams,
-		Explain: func(name, _, qtype string) (ui.Explanation, error) {
-			t, err := parseType(qtype)
-			if err != nil {
-				return ui.Explanation{}, err
-			}
-			return s.current.Load().explain(name, t)
-		},
+		Explain: func(ctx context.Context, q ui.Question) (ui.Explanation, error) { return s.current.Load().explain(ctx, q) },
 		Kept: s.kept, Forget: s.metrics.Forget, Ready: s.ready, Alive: s.ask, Metrics: s.metrics.Handler(),
 		Allow:   func(ip netip.Addr) bool { return s.current.Load().visitors.Allows(ip) },
 		Version: version, Started: s.started, Zone: zone, PasswordHash: c.Web.PasswordHash, Hosts: c.Web.Hosts, Log: s.log,
 	})
 	return p, err
-}
-
-// pauser is the ui.Blocker.
-type pauser struct{ s *server }
-
-func (p pauser) Blocking() (bool, time.Time) {
-	paused, until := p.s.pause.Paused(time.Now())
-	return !paused, until
-}
-
-func (p pauser) Pause(group string, d time.Duration) error {
-	if err := knownGroup(group); err != nil {
-		return err
-	}
-	p.s.pause.For(d)
-	p.s.log.Info("blocking is paused", "for", d)
-	return nil
-}
-
-func (p pauser) Resume(group string) error {
-	if err := knownGroup(group); err != nil {
-		return err
-	}
-	p.s.pause.Resume()
-	p.s.log.Info("blocking is on again")
-	return nil
-}
-
-func knownGroup(group string) error {
-	if group != defaultGroup {
-		return fmt.Errorf("there is no group %q; all clients are in %q: %w", group, defaultGroup, ui.ErrNotFound)
-	}
-	return nil
 }
 
 // pageLists is the ui.Lists.

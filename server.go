@@ -78,7 +78,7 @@ func probeName() string {
 
 // ownerOf names the company behind a blocked name, for the metric.
 func ownerOf(name []byte) string {
-	o, _ := owners.Lookup(name)
+	o, _ := owners.Lookup(owners.Embedded(), name)
 	return o.Company
 }
 
@@ -158,7 +158,7 @@ func (s *server) first(ctx context.Context, c *Config) (*generation, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := g.load(ctx, s.parts(c)); err != nil {
+	if err := g.load(ctx, nil, s.parts(c)); err != nil {
 		g.pools.closeExcept(nil)
 		return nil, err
 	}

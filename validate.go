@@ -199,10 +199,17 @@ func (k *checker) clients() {
 		if len(c.Match) == 0 {
 			k.report(key, fmt.Errorf("client %q needs a match: an address, a network, a MAC, \"host:NAME\" or \"id:NAME\"", c.Name))
 		}
+		for _, m := range c.Match {
+			k.report(key+".match", resolver.CheckMatch(m))
+		}
 		if len(c.Groups) == 0 {
 			k.report(key, fmt.Errorf("client %q needs groups; write groups = [%q] for what everybody gets", c.Name, resolver.DefaultGroup))
 		}
 		k.inGroups(key+".groups", c.Groups)
+	}
+	if len(k.problems) == 0 { // what only all of them together get wrong
+		_, err := newClients(k.c, nil, nil, slog.New(slog.DiscardHandler))
+		k.report("clients", err)
 	}
 }
 
@@ -223,9 +230,8 @@ func (k *checker) lists() {
 			k.report(key, fmt.Errorf("list %q needs a source: builtin:starter, a path or a URL", l.Name))
 		}
 		if name, ok := strings.CutPrefix(l.Source, "builtin:"); ok {
-			if _, known := lists.Builtin(name); !known {
-				k.report(key+".source", fmt.Errorf("there is no builtin list %q; there is builtin:starter", name))
-			}
+			_, err := lists.Builtins{}.Text(name)
+			k.report(key+".source", err)
 		}
 		k.report(key+".kind", oneOf(l.Kind, "deny", "allow"))
 		_, err := lists.ParseFormat(l.Format)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -106,6 +107,11 @@ func stamp(next Handler) Handler {
 		}
 		return err
 	})
+}
+
+// Judge is the verdict on a normalised name by itself, for who, for whom p holds.
+func (r *Resolver) Judge(name []byte, qtype uint16, p *Policy, who *lists.Who) lists.Verdict {
+	return r.block.judge(name, qtype, p.at(time.Now()), who)
 }
 
 // Trace asks for q as if nothing were blocked, on behalf of somebody for whom p
