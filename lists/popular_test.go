@@ -28,7 +28,7 @@ func TestPopularNames(t *testing.T) {
 			last = line
 		}
 	}
-	text, _ := Builtin("starter")
+	text, _ := Builtins{}.Text("starter")
 	b := NewBuilder("starter", Deny, Seed{})
 	if _, err := Parse(text, ParseOptions{Kind: Deny}, b.Add, func(s Skip) { t.Errorf("skipped %v", s) }); err != nil {
 		t.Fatal(err)
