@@ -99,6 +99,7 @@ type ListConfig struct {
 	Format  string        `toml:"format"`
 	Match   string        `toml:"match"`
 	Refresh time.Duration `toml:"refresh"`
+	Popular string        `toml:"popular"`
 
 	Groups   []string `toml:"groups"`
 	Schedule []string `toml:"schedule"`
@@ -179,7 +180,7 @@ func defaults() *Config {
 }
 
 func defaultList() ListConfig {
-	return ListConfig{Kind: "deny", Format: "auto", Match: "auto", Refresh: 24 * time.Hour, Groups: []string{}, Schedule: []string{}}
+	return ListConfig{Kind: "deny", Format: "auto", Match: "auto", Refresh: 24 * time.Hour, Popular: "flag", Groups: []string{}, Schedule: []string{}}
 }
 
 func defaultGroup() GroupConfig {

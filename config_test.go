@@ -109,6 +109,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"bad kind", "[[lists]]\nname = \"x\"\nsource = \"/a\"\nkind = \"block\"", "t.toml:4: lists.kind"},
 		{"bad format", "[[lists]]\nname = \"x\"\nsource = \"/a\"\nformat = \"csv\"", "t.toml:4: lists.format"},
 		{"bad match", "[[lists]]\nname = \"x\"\nsource = \"/a\"\nmatch = \"all\"", "t.toml:4: lists.match"},
+		{"bad popular", "[[lists]]\nname = \"x\"\nsource = \"/a\"\npopular = \"hide\"", `t.toml:4: lists.popular: "hide" is none of "flag", "hold", "off"`},
 		{"refresh too often", "[[lists]]\nname = \"x\"\nsource = \"/a\"\nrefresh = \"1ms\"", "t.toml:4: lists.refresh"},
 		{"reserved name", "[[lists]]\nname = \"config\"\nsource = \"/a\"", `t.toml:2: lists.name: "config" is taken`},
 		{"bad local", "[local]\n\"nas.home.arpa\" = [\"192.168.1.256\"]", "t.toml:2: local"},

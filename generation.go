@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -125,6 +126,10 @@ func (g *generation) load(ctx context.Context, old *generation, p parts) error {
 	if old != nil {
 		g.clients.Inherit(old.clients)
 	}
+	// So that a device has its rules from the first query on.
+	if err := g.clients.Read(ctx, netip.Addr{}); err != nil {
+		p.log.Warn("whose addresses are whose cannot be read; such devices count as \"default\" for now", "err", err)
+	}
 	if g.policies, g.applies, err = c.policies(g.clients.Entries(), p.pause); err != nil {
 		return err
 	}
@@ -239,7 +244,10 @@ func (c *Config) list(f *fetch.Fetcher, l ListConfig) (lists.Config, error) {
 	if entry.Format, err = lists.ParseFormat(l.Format); err != nil {
 		return entry, err
 	}
-	entry.Match, err = lists.ParseMatch(l.Match)
+	if entry.Match, err = lists.ParseMatch(l.Match); err != nil {
+		return entry, err
+	}
+	entry.Popular, err = lists.ParsePopular(l.Popular)
 	return entry, err
 }
 

@@ -155,7 +155,10 @@ func (c *Config) groups() ([]resolver.Group, error) {
 // newClients reads [[clients]]. What has to be learned of them comes from the
 // kernel, from lease files, and for names from the servers of f's routes.
 func newClients(c *Config, f *resolver.Forward, names *resolver.LocalNames, log *slog.Logger) (*resolver.Clients, error) {
-	o := resolver.ClientsOptions{Neighbours: neighbour.Kernel{}, Local: names, LeaseFiles: c.DNS.LeaseFiles, Reverse: resolver.ReverseBy(f, names), Log: log}
+	o := resolver.ClientsOptions{Local: names, LeaseFiles: c.DNS.LeaseFiles, Reverse: resolver.ReverseBy(f, names), Log: log}
+	if neighbour.Supported {
+		o.Neighbours = neighbour.Kernel{}
+	}
 	for _, one := range c.Clients {
 		o.Entries = append(o.Entries, resolver.ClientEntry(one))
 	}

@@ -25,7 +25,15 @@ func (s *server) join() {
 			state.Blocking[group.Name] = group.Enabled
 		}
 		for _, l := range g.store.Status() {
-			state.Lists = append(state.Lists, metrics.ListState{Name: l.Name, Entries: l.Entries, Updated: l.Updated})
+			one := metrics.ListState{Name: l.Name, Entries: l.Entries, Updated: l.Updated, Added: l.Added, Removed: l.Removed}
+			for _, p := range l.Popular {
+				if p.Held {
+					one.Held++
+				} else {
+					one.Flagged++
+				}
+			}
+			state.Lists = append(state.Lists, one)
 		}
 		for _, u := range g.pools.list() {
 			healthy, _ := u.Health()
@@ -63,16 +71,32 @@ func (p pageLists) Lists() []ui.List {
 	all := []ui.List{}
 	for _, l := range p.s.current.Load().store.Status() {
 		one := ui.List{Name: l.Name, Kind: "deny", Source: l.Source, Format: l.Format.String(), Entries: l.Entries, Skipped: l.Skipped,
-			Updated: moment(l.Updated), Next: moment(l.Next), LastError: l.LastError}
+			Updated: moment(l.Updated), Next: moment(l.Next), LastError: l.LastError,
+			Added: l.Added, Removed: l.Removed, Changed: moment(l.Changed)}
 		if l.Kind == lists.Allow {
 			one.Kind = "allow"
 		}
 		for _, skip := range l.Skips {
 			one.Skips = append(one.Skips, skip.String())
 		}
+		for _, r := range l.Popular {
+			one.Popular = append(one.Popular, ui.PopularRule(r))
+		}
 		all = append(all, one)
 	}
 	return all
+}
+
+func (p pageLists) Changes(name string) ([]ui.Change, error) {
+	found, err := p.s.current.Load().store.Changes(name)
+	if errors.Is(err, lists.ErrNoList) {
+		return nil, fmt.Errorf("%w: %w", err, ui.ErrNotFound)
+	}
+	all := []ui.Change{}
+	for _, c := range found {
+		all = append(all, ui.Change(c))
+	}
+	return all, err
 }
 
 func (p pageLists) Refresh(ctx context.Context, name string, force bool) error {
@@ -137,6 +161,8 @@ func (s *server) kept() []ui.Kept {
 			Until: "24 hours after, or deadpixel stops, or erased"},
 		{What: "copies of the lists, with what their servers said of their version", Why: "blocking works after a start without internet",
 			Where: s.dataDir(g.config), Much: fmt.Sprintf("%d lists, %d rules", len(g.config.Lists), g.rules()), Until: "replaced by newer ones; 30 days after a list is removed"},
+		{What: "what the last refreshes of each list changed: how many rules, and the first of them", Why: "the page can say what became different, and when",
+			Where: s.dataDir(g.config), Much: fmt.Sprintf("of %d lists the last 20 changes, of each up to 400 rules", len(g.config.Lists)), Until: "20 newer changes; 30 days after a list is removed"},
 		{What: "a random key for the hashes of rules", Why: "nobody can write a list that slows the search down", Where: s.dataDir(g.config), Much: "16 bytes", Until: "deleted by hand"},
 	}
 	if g.cache != nil {

@@ -254,6 +254,8 @@ func (k *checker) lists() {
 		k.report(key+".format", err)
 		_, err = lists.ParseMatch(l.Match)
 		k.report(key+".match", err)
+		_, err = lists.ParsePopular(l.Popular)
+		k.report(key+".popular", err)
 		k.inGroups(key+".groups", l.Groups)
 		_, err = resolver.ParseSchedule(l.Schedule)
 		k.report(key+".schedule", err)

@@ -80,9 +80,10 @@ func NewPolicies(o PolicyOptions) (*Policies, error) {
 	return all, nil
 }
 
-// Of is the policy for a client, which may be nil.
+// Of is the policy for a client, which may be nil, and for one without groups, of
+// which there are none when nobody made policies.
 func (all *Policies) Of(c *Client) *Policy {
-	if c == nil {
+	if c == nil || c.Index >= len(all.clients) {
 		return all.other
 	}
 	return all.clients[c.Index]

@@ -145,6 +145,23 @@ func (p *Page) refresh(w http.ResponseWriter, r *http.Request) {
 	done(w, r, err, http.StatusBadGateway, func() any { return map[string]any{"lists": p.Lists.Lists()} })
 }
 
+func (p *Page) changes(w http.ResponseWriter, r *http.Request) {
+	name := r.URL.Query().Get("list")
+	if name == "" {
+		fail(w, http.StatusBadRequest, "write of which list: /api/v1/lists/changes?list=starter")
+		return
+	}
+	all, err := p.Lists.Changes(name)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		fail(w, http.StatusNotFound, err.Error())
+	case err != nil:
+		fail(w, http.StatusInternalServerError, err.Error())
+	default:
+		reply(w, http.StatusOK, map[string]any{"changes": all})
+	}
+}
+
 func (p *Page) healthz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
 	defer cancel()

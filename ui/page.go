@@ -16,7 +16,7 @@ type view struct {
 	Stats     Stats
 	Share     string
 	Plot      plot
-	Lists     []List
+	Lists     []listing
 	Upstreams []Upstream
 	Answers   bool // some upstream does
 	Companies []bar
@@ -26,6 +26,34 @@ type view struct {
 	MayChange bool
 	SignedIn  bool
 	Password  bool // there is one
+}
+
+// listing is a list with what is said about its popular names.
+type listing struct {
+	List
+	Held  []PopularRule // the first of those held back
+	Used  []PopularRule // the first of those in use
+	Quiet int           // how many are not among these
+}
+
+// saidRules is how many rules about popular names the page names of a list, held
+// back and in use each.
+const saidRules = 5
+
+func newListing(l List) listing {
+	v := listing{List: l}
+	for _, r := range l.Popular {
+		said := &v.Used
+		if r.Held {
+			said = &v.Held
+		}
+		if len(*said) < saidRules {
+			*said = append(*said, r)
+		} else {
+			v.Quiet++
+		}
+	}
+	return v
 }
 
 // bar is a company with the length of its bar, of 100.
@@ -41,8 +69,11 @@ func (p *Page) index(w http.ResponseWriter, r *http.Request) {
 	stats := p.Stats()
 	status, _ := p.may(r)
 	v := view{Version: p.Version, Blocking: p.Blocker.Blocking(), Stats: stats, Share: share(stats.Blocked, stats.Queries),
-		Plot: newPlot(stats.Minutes, p.Zone), Lists: p.Lists.Lists(), Upstreams: p.Upstreams(),
+		Plot: newPlot(stats.Minutes, p.Zone), Upstreams: p.Upstreams(),
 		MayChange: status == 0, SignedIn: p.sessions.has(r), Password: p.PasswordHash != ""}
+	for _, l := range p.Lists.Lists() {
+		v.Lists = append(v.Lists, newListing(l))
+	}
 	for _, u := range v.Upstreams {
 		v.Answers = v.Answers || u.Healthy
 	}

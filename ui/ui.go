@@ -54,6 +54,8 @@ type Lists interface {
 	Lists() []List
 	// Refresh fetches one list, or all when name is "".
 	Refresh(ctx context.Context, name string, force bool) error
+	// Changes are the last refreshes that changed the rules of a list, the newest first.
+	Changes(name string) ([]Change, error)
 }
 
 // List is how a list stands.
@@ -68,6 +70,33 @@ type List struct {
 	Next      *time.Time `json:"next"`
 	LastError string     `json:"last_error"`
 	Skips     []string   `json:"skips,omitempty"` // the first skipped lines, as list:line: reason
+
+	Added   int           `json:"added"` // rules, by the last refresh that changed some
+	Removed int           `json:"removed"`
+	Changed *time.Time    `json:"changed"`           // null when there was none
+	Popular []PopularRule `json:"popular,omitempty"` // rules that a refresh brought and that deny popular names
+}
+
+// PopularRule is a rule that a refresh brought and that denies popular names.
+type PopularRule struct {
+	Rule  string   `json:"rule"`
+	Line  int      `json:"line"`
+	Names []string `json:"names"` // the first of them
+	Count int      `json:"count"` // of all of them
+	Held  bool     `json:"held"`  // it is left out until a forced refresh
+}
+
+// More is how many names are not among Names.
+func (r PopularRule) More() int { return r.Count - len(r.Names) }
+
+// Change is what one refresh changed in the rules of a list.
+type Change struct {
+	Time    time.Time `json:"time"`
+	Added   int       `json:"added"`
+	Removed int       `json:"removed"`
+	New     []string  `json:"added_rules,omitempty"` // the first of them
+	Gone    []string  `json:"removed_rules,omitempty"`
+	Note    string    `json:"note,omitempty"` // why rules that were counted are not named
 }
 
 // Upstream is how an upstream stands.
@@ -251,6 +280,7 @@ func (p *Page) routes() *http.ServeMux {
 	m.HandleFunc("POST /logout", p.logout)
 	m.HandleFunc("GET /api/v1/status", p.status)
 	m.HandleFunc("GET /api/v1/explain", p.explain)
+	m.HandleFunc("GET /api/v1/lists/changes", p.changes)
 	m.HandleFunc("GET /api/v1/privacy", p.privacy)
 	m.HandleFunc("DELETE /api/v1/privacy/me", p.forgetMe)
 	m.Handle("POST /api/v1/pause", p.change(p.pause))

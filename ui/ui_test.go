@@ -53,6 +53,18 @@ func (h *house) Lists() []List {
 		{Name: "<b>bad</b>", Kind: "allow", Source: "https://lists.example/x", LastError: "404 Not Found"}}
 }
 
+func (h *house) Changes(name string) ([]Change, error) {
+	switch name {
+	case "starter":
+		return []Change{{Time: time.Now(), Added: 12, Removed: 3, New: []string{"||new.example^"}, Note: "why"}}, nil
+	case "new":
+		return []Change{}, nil
+	case "broken":
+		return nil, errors.New("damaged")
+	}
+	return nil, fmt.Errorf("no list %q: %w", name, ErrNotFound)
+}
+
 func (h *house) Refresh(_ context.Context, name string, force bool) error {
 	h.fetched = append(h.fetched, fmt.Sprint(name, force))
 	switch name {
@@ -218,6 +230,11 @@ func TestAPI(t *testing.T) {
 		{"GET", "/api/v1/explain?name=x.example&type=AAAA", "", 200, `"verdict": "blocked"`},
 		{"GET", "/api/v1/explain", "", 400, "which name"},
 		{"GET", "/api/v1/explain?name=!", "", 400, "no name"},
+		{"GET", "/api/v1/lists/changes?list=starter", "", 200, `"added_rules": [`},
+		{"GET", "/api/v1/lists/changes?list=new", "", 200, `"changes": []`},
+		{"GET", "/api/v1/lists/changes?list=broken", "", 500, "damaged"},
+		{"GET", "/api/v1/lists/changes?list=missing", "", 404, "missing"},
+		{"GET", "/api/v1/lists/changes", "", 400, "which list"},
 		{"POST", "/api/v1/lists/refresh", `{"list":"starter","force":true}`, 200, `"entries": 605`},
 		{"POST", "/api/v1/lists/refresh", "", 200, ""},
 		{"POST", "/api/v1/lists/refresh", `{"list":"missing"}`, 404, "not found"},
@@ -240,6 +257,54 @@ func TestAPI(t *testing.T) {
 	}
 	if want := []string{"startertrue", "false", "missingfalse", "brokenfalse"}; !slices.Equal(h.fetched, want) || !h.forgot {
 		t.Errorf("fetched %v, want %v; forgot %v", h.fetched, want, h.forgot)
+	}
+}
+
+// popularLists are lists with something to say about popular names.
+type popularLists struct{ *house }
+
+func (popularLists) Lists() []List {
+	changed := time.Now().Add(-2*time.Hour - time.Minute)
+	l := List{Name: "ours", Kind: "deny", Entries: 7, Added: 1234, Removed: 3, Changed: &changed, Popular: []PopularRule{
+		{Rule: "||held.example^", Line: 7, Names: []string{"held.example", "www.held.example"}, Count: 14, Held: true},
+		{Rule: "<i>used.example", Line: 8, Names: []string{"used.example"}, Count: 1}}}
+	for i := range saidRules + 3 {
+		l.Popular = append(l.Popular, PopularRule{Rule: fmt.Sprintf("n%d.example", i), Names: []string{"n.example"}, Count: 1})
+	}
+	flagged := List{Name: "others", Kind: "deny", Popular: []PopularRule{{Rule: "o.example", Line: 1, Names: []string{"o.example"}, Count: 1}}}
+	return []List{l, flagged}
+}
+
+// The page says what changed, and which new rules are about popular names; who may
+// change something can accept them.
+func TestPageTellsOfChanges(t *testing.T) {
+	p, h := newPage(t, "")
+	p.Lists = popularLists{h}
+	spaces := regexp.MustCompile(`\s+`)
+	look := func(words ...string) string {
+		return spaces.ReplaceAllString(call(p, "GET", "/", "", words...).Body.String(), " ")
+	}
+	body := look()
+	for _, want := range []string{
+		"<a href=\"/api/v1/lists/changes?list=ours\">+1\u202f234 −3</a>, 2 hours ago",
+		"A new rule of the list <strong>ours</strong> is held back: <code>||held.example^</code> (line 7) would block <strong>held.example</strong>, <strong>www.held.example</strong> and 12 more names that many ask for.",
+		"A new rule of the list <strong>ours</strong>, <code>&lt;i&gt;used.example</code> (line 8), blocks <strong>used.example</strong>, which many ask for.",
+		"n3.example", "So do 4 more rules",
+		`<input type="hidden" name="list" value="ours"><input type="hidden" name="force" value="true"><button>Accept held rules</button>`,
+		`<input type="hidden" name="list" value="others"><input type="hidden" name="force" value="true"><button>Accept</button>`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if strings.Contains(body, "n4.example") {
+		t.Error("the page names every rule")
+	}
+	if body := look("from=192.168.1.5", "host=192.168.1.2"); strings.Contains(body, "Accept") || !strings.Contains(body, "held.example") {
+		t.Error("who may not change anything is not told, or is offered to accept")
+	}
+	if w := call(p, "POST", "/api/v1/lists/refresh", "list=ours&force=true", form); w.Code != 303 || !slices.Equal(h.fetched, []string{"ourstrue"}) {
+		t.Errorf("accepting: %d, fetched %v", w.Code, h.fetched)
 	}
 }
 

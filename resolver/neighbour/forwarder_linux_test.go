@@ -55,7 +55,7 @@ func behind(t *testing.T) (port int, queries <-chan asked) {
 		t.Fatal(err)
 	}
 	walk := resolver.New(resolver.Options{Access: access, Local: names, Forwarders: forwarders, Clients: clients, Flight: resolver.NewFlight(),
-		Forward: resolver.NewForward(resolver.ForwardOptions{}), Log: log, Blocking: resolver.Blocking{Matcher: lists.NewSet(lists.Seed{}, nil), Pause: new(resolver.Pause)}})
+		Forward: resolver.NewForward(resolver.ForwardOptions{}), Log: log, Blocking: resolver.Blocking{Matcher: lists.NewSet(lists.Seed{})}})
 	came := make(chan asked, 100)
 	server := serve.New(serve.Options{Log: log, Handler: resolver.HandlerFunc(func(ctx context.Context, q *resolver.Query, a *resolver.Answer) error {
 		err := walk.Resolve(ctx, q, a)
