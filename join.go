@@ -121,6 +121,10 @@ func (s *server) stats() ui.Stats {
 	for _, m := range sum.Minutes {
 		st.Minutes = append(st.Minutes, ui.Minute(m))
 	}
+	st.Escapes, st.OneSource = sum.Escapes, sum.OneSource
+	for _, c := range sum.Without {
+		st.NoAccount = append(st.NoAccount, ui.Company(c))
+	}
 	for _, c := range sum.Top {
 		st.Companies = append(st.Companies, ui.Company(c))
 	}

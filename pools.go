@@ -118,6 +118,7 @@ func (p *pools) forward(c *Config, o resolver.Observer) (*resolver.Forward, erro
 		Routes:   routes,
 		Timeout:  c.Upstream.Timeout,
 		Observer: o,
+		Exits:    resolver.PublicExits(),
 	}), nil
 }
 

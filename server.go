@@ -63,7 +63,7 @@ func serveCommand(ctx context.Context, f flags, errOut io.Writer) error {
 	s.notify = notifier{s.log}
 	s.probe = probeName()
 	b := buildInfo()
-	s.metrics = metrics.New(metrics.Options{Version: b.version, Commit: b.commit, Owner: s.ownerOf})
+	s.metrics = metrics.New(metrics.Options{Version: b.version, Commit: b.commit, Owner: s.ownerOf, Escape: resolver.PublicExits().Escape, NoAccount: companyPrefix})
 	return s.run(ctx, c)
 }
 

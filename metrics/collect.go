@@ -27,6 +27,10 @@ var (
 		"Blocked queries by the list whose rule decided and where the blocked name stood.", []string{"list", "reason"}, nil)
 	ownerTotal = prometheus.NewDesc("deadpixel_blocked_owner_total",
 		"Blocked queries by the company behind the name.", []string{"owner"}, nil)
+	noAccountTotal = prometheus.NewDesc("deadpixel_no_account_total",
+		"Blocked queries for names of a company that nobody here has an account with.", []string{"owner"}, nil)
+	escapeTotal = prometheus.NewDesc("deadpixel_escape_attempts_total",
+		"Queries that looked for a way around this server: by a canary, by discovery of encrypted resolvers, or for the address of one.", []string{"kind"}, nil)
 	upstreamRequests = prometheus.NewDesc("deadpixel_upstream_requests_total",
 		"Questions put to an upstream by how they ended.", []string{"upstream", "result"}, nil)
 	upstreamBlocked = prometheus.NewDesc("deadpixel_upstream_blocked_total",
@@ -40,7 +44,7 @@ type counts struct{ *Metrics }
 
 // Describe implements prometheus.Collector.
 func (c counts) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{queriesTotal, queryDuration, blockedTotal, ownerTotal, upstreamRequests, upstreamBlocked, upstreamDuration} {
+	for _, d := range []*prometheus.Desc{queriesTotal, queryDuration, blockedTotal, ownerTotal, noAccountTotal, escapeTotal, upstreamRequests, upstreamBlocked, upstreamDuration} {
 		out <- d
 	}
 }
@@ -60,13 +64,20 @@ func (c counts) Collect(out chan<- prometheus.Metric) {
 			counter(queriesTotal, c.queries(outcome, transport), outcome.String(), resolver.Transport(transport).String())
 		}
 	}
-	blocked, owned := map[cause]uint64{}, map[string]uint64{}
+	blocked, owned, without := map[cause]uint64{}, map[string]uint64{}, map[string]uint64{}
+	var escapes [resolver.Escapes]uint64
 	for i := range c.shards {
 		for why, n := range c.shards[i].blocked.all() {
 			blocked[why] += n.Load()
 		}
 		for name, company := range c.shards[i].owners.all() {
 			owned[name] += company.total.Load()
+		}
+		for name, company := range c.shards[i].noAccount.all() {
+			without[name] += company.total.Load()
+		}
+		for kind := range escapes {
+			escapes[kind] += c.shards[i].escapes[kind].total.Load()
 		}
 	}
 	for why, n := range blocked {
@@ -77,6 +88,12 @@ func (c counts) Collect(out chan<- prometheus.Metric) {
 			name = otherOwner
 		}
 		counter(ownerTotal, n, name)
+	}
+	for name, n := range without {
+		counter(noAccountTotal, n, name)
+	}
+	for kind := resolver.ByCanary; kind < resolver.Escapes; kind++ {
+		counter(escapeTotal, escapes[kind], kind.String())
 	}
 	for name, u := range c.upstreams.all() {
 		for result := range u.results {

@@ -22,6 +22,12 @@ type Options struct {
 	// range is bounded, since it becomes a label. It is called for every blocked
 	// query, from many goroutines, and may not keep the name.
 	Owner func(name []byte) string
+	// Escape says how a blocked name looks for a way around; nil means not at all.
+	// It is called like Owner.
+	Escape func(name []byte) resolver.Escape
+	// NoAccount is how the names of lists begin that hold all names of a company
+	// nobody has an account with; the rest is the company.
+	NoAccount string
 }
 
 // Metrics implements resolver.Observer and resolver.Forker. It is safe for
@@ -29,7 +35,8 @@ type Options struct {
 // memory that the goroutine shares with no other core when it has a Fork.
 type Metrics struct {
 	registry *prometheus.Registry
-	owner    func([]byte) string
+	options  Options
+	sources  sources
 	start    time.Time
 	state    state
 
@@ -56,9 +63,12 @@ const otherOwner = "other"
 
 // New makes a Metrics with a registry of its own.
 func New(o Options) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), owner: o.Owner, start: time.Now(), shards: make([]shard, runtime.GOMAXPROCS(0))}
-	if m.owner == nil {
-		m.owner = func([]byte) string { return "" }
+	m := &Metrics{registry: prometheus.NewRegistry(), options: o, sources: newSources(), start: time.Now(), shards: make([]shard, runtime.GOMAXPROCS(0))}
+	if o.Owner == nil {
+		m.options.Owner = func([]byte) string { return "" }
+	}
+	if o.Escape == nil {
+		m.options.Escape = func([]byte) resolver.Escape { return resolver.NoEscape }
 	}
 	m.listFailures = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "deadpixel_list_failures_total",
 		Help: "Refreshes of a list that failed."}, []string{"list"})
@@ -91,10 +101,15 @@ func (m *Metrics) Fork() resolver.Observer {
 }
 
 // Observe counts a query.
-func (f fork) Observe(e resolver.Event) { f.shard.count(&e, f.owner) }
+func (f fork) Observe(e resolver.Event) { f.count(f.shard, &e) }
 
 // Observe counts a query, for those without a Fork.
-func (m *Metrics) Observe(e resolver.Event) { m.shards[0].count(&e, m.owner) }
+func (m *Metrics) Observe(e resolver.Event) { m.count(&m.shards[0], &e) }
+
+func (m *Metrics) count(s *shard, e *resolver.Event) {
+	m.sources.note(e)
+	s.count(e, &m.options)
+}
 
 // ObserveExchange counts a question to an upstream.
 func (m *Metrics) ObserveExchange(e resolver.Exchange) {

@@ -126,10 +126,10 @@ func TestSummary(t *testing.T) {
 	}
 	m.Observe(resolver.Event{Time: now, Outcome: resolver.Blocked, List: "x"})
 	for range 3 {
-		m.shards[0].company("Meta", now.Unix())
+		m.shards[0].owners.at("Meta").add(now.Unix())
 	}
-	m.shards[0].company("Google", now.Add(-23*time.Hour).Unix())
-	m.shards[0].company("Old", now.Add(-30*time.Hour).Unix())
+	m.shards[0].owners.at("Google").add(now.Add(-23*time.Hour).Unix())
+	m.shards[0].owners.at("Old").add(now.Add(-30*time.Hour).Unix())
 	s := m.Summary(now, 5)
 	if s.Queries != 5 || s.Blocked != 1 || len(s.Minutes) != keptMinutes || s.Outcomes["cached"] != 5 {
 		t.Errorf("%d queries, %d blocked, %d minutes, %v", s.Queries, s.Blocked, len(s.Minutes), s.Outcomes)

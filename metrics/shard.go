@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"maps"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -16,7 +17,9 @@ type shard struct {
 	durations [resolver.Outcomes]histogram
 	minutes   [minuteRing]minute
 	blocked   table[cause, atomic.Uint64]
-	owners    table[string, company]
+	owners    table[string, hourly]
+	noAccount table[string, hourly] // companies that nobody has an account with
+	escapes   [resolver.Escapes]hourly
 	_         [64]byte // keeps the next shard off the last cache line
 }
 
@@ -32,8 +35,8 @@ type minute struct {
 	queries, blocked atomic.Uint64
 }
 
-// company counts the blocked queries for the names of one company.
-type company struct {
+// hourly counts something in all and by the hour.
+type hourly struct {
 	total atomic.Uint64
 	hours [hourRing]hour
 }
@@ -56,8 +59,34 @@ func (p *period) begin(at int64, counters ...*atomic.Uint64) {
 	}
 }
 
-// count counts one query; owner names the company behind a blocked name.
-func (s *shard) count(e *resolver.Event, owner func([]byte) string) {
+// add counts one more at a time, in seconds since 1970.
+func (c *hourly) add(at int64) {
+	c.total.Add(1)
+	h := &c.hours[at/3600%hourRing]
+	h.begin(at/3600, &h.count)
+	h.count.Add(1)
+}
+
+// since sums up the hours after one, in hours since 1970.
+func (c *hourly) since(last int64) (n uint64) {
+	for i := range c.hours {
+		if h := &c.hours[i]; h.at.Load() > last {
+			n += h.count.Load()
+		}
+	}
+	return n
+}
+
+// forget erases the hours.
+func (c *hourly) forget() {
+	for i := range c.hours {
+		c.hours[i].at.Store(0)
+		c.hours[i].count.Store(0)
+	}
+}
+
+// count counts one query.
+func (s *shard) count(e *resolver.Event, o *Options) {
 	s.queries[e.Outcome][e.Transport].Add(1)
 	at := e.Time.Unix()
 	m := &s.minutes[at/60%minuteRing]
@@ -66,22 +95,21 @@ func (s *shard) count(e *resolver.Event, owner func([]byte) string) {
 	if e.Outcome != resolver.Dropped {
 		s.durations[e.Outcome].observe(e.Duration, queryLimits)
 	}
-	if e.Outcome != resolver.Blocked {
-		return
+	escape := e.Escape
+	if e.Outcome == resolver.Blocked {
+		m.blocked.Add(1)
+		s.blocked.at(cause{e.List, e.Reason}).Add(1)
+		s.owners.at(o.Owner(e.BlockedName())).add(at)
+		if company, ok := strings.CutPrefix(e.List, o.NoAccount); ok && o.NoAccount != "" {
+			s.noAccount.at(company).add(at)
+		}
+		if escape == resolver.NoEscape {
+			escape = o.Escape(e.Name)
+		}
 	}
-	m.blocked.Add(1)
-	s.blocked.at(cause{e.List, e.Reason}).Add(1)
-	s.company(owner(e.BlockedName()), at)
-}
-
-// company counts a query that was blocked for a name of the company, which is ""
-// when nobody knows whose name it is.
-func (s *shard) company(name string, at int64) {
-	c := s.owners.at(name)
-	c.total.Add(1)
-	h := &c.hours[at/3600%hourRing]
-	h.begin(at/3600, &h.count)
-	h.count.Add(1)
+	if escape != resolver.NoEscape {
+		s.escapes[escape].add(at)
+	}
 }
 
 // forget erases what tells about a time.
@@ -92,11 +120,13 @@ func (s *shard) forget() {
 		m.queries.Store(0)
 		m.blocked.Store(0)
 	}
-	for _, c := range s.owners.all() {
-		for i := range c.hours {
-			c.hours[i].at.Store(0)
-			c.hours[i].count.Store(0)
+	for _, t := range []*table[string, hourly]{&s.owners, &s.noAccount} {
+		for _, c := range t.all() {
+			c.forget()
 		}
+	}
+	for i := range s.escapes {
+		s.escapes[i].forget()
 	}
 }
 

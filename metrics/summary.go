@@ -27,6 +27,10 @@ type Summary struct {
 	Queries  uint64            // of those
 	Blocked  uint64            // of those
 	Top      []Company         // of those, the most blocked first
+	Without  []Company         // of those, the companies that nobody has an account with
+	Escapes  map[string]uint64 // of those, the queries that looked for a way around, by kind
+
+	OneSource bool // as far as can be told, all queries come from one address
 }
 
 // What is kept for the page: minutes, and hours of each company. The rings leave
@@ -67,19 +71,27 @@ func (m *Metrics) Summary(now time.Time, top int) Summary {
 		s.Queries += one.Queries
 		s.Blocked += one.Blocked
 	}
-	s.Top = m.top(now.Unix()/3600, top)
+	hour := now.Unix() / 3600
+	s.Top = m.top(func(s *shard) *table[string, hourly] { return &s.owners }, hour)
+	s.Top = s.Top[:min(top, len(s.Top))]
+	s.Without = m.top(func(s *shard) *table[string, hourly] { return &s.noAccount }, hour)
+	s.Escapes = map[string]uint64{}
+	for kind := resolver.ByCanary; kind < resolver.Escapes; kind++ {
+		for i := range m.shards {
+			s.Escapes[kind.String()] += m.shards[i].escapes[kind].since(hour - keptHours)
+		}
+	}
+	s.OneSource = m.sources.one()
 	return s
 }
 
-// top are the n companies that were blocked most in the hours up to now.
-func (m *Metrics) top(now int64, n int) []Company {
+// top are the companies of a table in the hours up to now, the most counted first.
+func (m *Metrics) top(of func(*shard) *table[string, hourly], now int64) []Company {
 	sums := map[string]uint64{}
 	for i := range m.shards {
-		for name, company := range m.shards[i].owners.all() {
-			for h := range company.hours {
-				if c := &company.hours[h]; c.at.Load() > now-keptHours && name != "" {
-					sums[name] += c.count.Load()
-				}
+		for name, company := range of(&m.shards[i]).all() {
+			if n := company.since(now - keptHours); n > 0 && name != "" {
+				sums[name] += n
 			}
 		}
 	}
@@ -90,5 +102,5 @@ func (m *Metrics) top(now int64, n int) []Company {
 	slices.SortFunc(all, func(a, b Company) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Name, b.Name))
 	})
-	return all[:min(n, len(all))]
+	return all
 }

@@ -102,6 +102,7 @@ func (s *block) Resolve(ctx context.Context, q *Query, a *Answer) error {
 		a.Begin(q, dns.RcodeNameError, Blocked)
 		a.soa(q, 0, s.TTL)
 		a.blame(CanaryList)
+		a.Escape = ByCanary
 		return nil
 	}
 	if err := s.next.Resolve(ctx, q, a); err != nil {

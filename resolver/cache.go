@@ -50,6 +50,7 @@ type entry struct {
 	ede    EDE
 	failed bool // a SERVFAIL (RFC 9520)
 	plain  bool // see Answer
+	escape Escape
 
 	stored  time.Time
 	expires time.Time

@@ -18,7 +18,7 @@ const (
 // newEntry makes the entry for an answer as it came from below, or nil when it
 // must not be stored.
 func newEntry(key []byte, a *Answer, p CachePolicy, now time.Time) *entry {
-	e := &entry{stored: now, ede: a.EDE}
+	e := &entry{stored: now, ede: a.EDE, escape: a.Escape}
 	lifetime := failureTTL
 	if a.Outcome == Failed {
 		e.failed = true
@@ -107,7 +107,7 @@ func (e *entry) stale(a *Answer) {
 }
 
 func (e *entry) write(a *Answer, change func(uint32) uint32) {
-	a.Plain = e.plain
+	a.Plain, a.Escape = e.plain, e.escape
 	a.Wire = append(a.Wire[:0], e.wire...)
 	for _, at := range e.ttls {
 		binary.BigEndian.PutUint32(a.Wire[at:], change(binary.BigEndian.Uint32(a.Wire[at:])))

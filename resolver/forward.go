@@ -29,6 +29,7 @@ type ForwardOptions struct {
 	Routes   map[string][]Upstream // suffix, as written -> its own servers; an empty one is answered before
 	Timeout  time.Duration         // the whole budget of one query
 	Observer Observer              // nil means nobody
+	Exits    Exits                 // what counts as looking for a way around
 }
 
 // Forward is the last stage: it asks upstreams. It is safe for concurrent use.
@@ -38,12 +39,13 @@ type Forward struct {
 	observer Observer
 	servers  []*group // the usual ones, then those of Groups
 	routes   map[string]*group
+	exits    Exits
 	crew     *Crew
 }
 
 // NewForward makes one.
 func NewForward(o ForwardOptions) *Forward {
-	f := &Forward{strategy: o.Strategy, timeout: o.Timeout, observer: o.Observer, routes: map[string]*group{}, crew: NewCrew()}
+	f := &Forward{strategy: o.Strategy, timeout: o.Timeout, observer: o.Observer, exits: o.Exits, routes: map[string]*group{}, crew: NewCrew()}
 	known := map[Upstream]*server{} // one server may be in several groups
 	for _, servers := range append([][]Upstream{o.Servers}, o.Groups...) {
 		f.servers = append(f.servers, newGroup(servers, known))
@@ -138,7 +140,7 @@ func (f *Forward) Resolve(ctx context.Context, q *Query, a *Answer) error {
 	}
 	switch got, failure := ask(asking, q, order); {
 	case got.err == nil:
-		*a = Answer{Wire: append(a.Wire[:0], got.wire...), Outcome: Forwarded, EDE: got.ede}
+		*a = Answer{Wire: append(a.Wire[:0], got.wire...), Outcome: Forwarded, EDE: got.ede, Escape: f.exits.Escape(q.Name)}
 	case failure == nil:
 		a.Fail(q, edeNetwork, "no upstream answered")
 	case failure.Set:

@@ -28,6 +28,7 @@ type Answer struct {
 	Reason   Reason
 	Hidden   []byte     // of a blocked query, see Event; lies in the query
 	Address  netip.Addr // of a blocked query: the address that a rule is about, when there is one
+	Escape   Escape     // how the query looks for a way around; not looked for where the answer is Blocked by a rule
 	Plain    bool       // no record of Wire leads to another name or to a private address
 	EDE      EDE
 	ExtRcode uint8 // upper bits of an extended RCODE (RFC 6891, section 6.1.3)

@@ -78,8 +78,12 @@ func answerZone(q *Query, a *Answer, z zone, labels uint8) {
 			rcode = dns.RcodeSuccess
 		}
 	case zoneDDR: // no designated resolver is named (RFC 9462, section 6.4)
-		if apex || string(q.Name) == "_dns.resolver.arpa" {
+		discovers := string(q.Name) == discoveryName
+		if apex || discovers {
 			rcode = dns.RcodeSuccess
+		}
+		if discovers {
+			a.Escape = ByDiscovery
 		}
 	case zoneLoopback:
 		a.Begin(q, dns.RcodeSuccess, Local)

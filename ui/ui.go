@@ -113,6 +113,10 @@ type Stats struct {
 	Queries, Blocked uint64
 	Minutes          []Minute // oldest first
 	Companies        []Company
+	NoAccount        []Company         // the companies that nobody has an account with, when some group does without
+	Escapes          map[string]uint64 // queries that looked for a way around, by kind: canary, discovery, resolver
+
+	OneSource bool // as far as can be told, all queries come from one address
 }
 
 // Minute is what happened in one minute.
