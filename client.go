@@ -79,13 +79,15 @@ func (t pauseTarget) body() map[string]string {
 func clientFlags(c *cobra.Command, t *pauseTarget, web *string) {
 	c.Flags().StringVar(&t.group, "group", "", "only for the group of clients `NAME`")
 	c.Flags().StringVar(&t.client, "client", "", "only for the client `NAME` of [[clients]]")
-	c.MarkFlagsMutuallyExclusive("group", "client")
 	c.Flags().StringVar(web, "web", "", "`ADDR` of the running server's page, instead of [web] listen")
 	c.Long = c.Short + ".\n\nWhere the page has a password, it is read from $" + passwordVariable + "."
 }
 
 // change asks the running server for something and prints how it stands after.
 func change(c *cobra.Command, f *flags, web, what string, t pauseTarget, body any) error {
+	if t.group != "" && t.client != "" {
+		return errUsage{errors.New("either --group or --client, not both")}
+	}
 	if web == "" {
 		config, err := f.loadConfig()
 		if err != nil {

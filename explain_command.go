@@ -42,11 +42,19 @@ func runExplain(ctx context.Context, f *flags, o explainFlags, names []string, o
 	if _, err := parseType(o.qtype); err != nil {
 		return errUsage{err}
 	}
-	g, err := offline(ctx, f)
+	pause := new(resolver.Pause)
+	g, err := offline(ctx, f, pause)
 	if err != nil {
 		return err
 	}
 	defer g.pools.closeExcept(nil)
+	dir, err := g.config.dataDir(f.data)
+	if err != nil {
+		return err
+	}
+	if paused, err := readPauses(dir); err == nil { // else the server counts it as none as well
+		pause.Restore(paused)
+	}
 	if err := g.readNeighbours(ctx, o.client); err != nil {
 		return err
 	}
@@ -90,7 +98,7 @@ func parseType(s string) (uint16, error) {
 }
 
 // offline is a generation on the stored lists that answers no queries.
-func offline(ctx context.Context, f *flags) (*generation, error) {
+func offline(ctx context.Context, f *flags, pause *resolver.Pause) (*generation, error) {
 	c, err := f.loadConfig()
 	if err != nil {
 		return nil, err
@@ -99,7 +107,7 @@ func offline(ctx context.Context, f *flags) (*generation, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := parts{dataDir: dir, pause: new(resolver.Pause), log: slog.New(slog.DiscardHandler)}
+	p := parts{dataDir: dir, pause: pause, log: slog.New(slog.DiscardHandler)}
 	g, err := newGeneration(c, nil, p)
 	if err != nil {
 		return nil, err

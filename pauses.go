@@ -28,21 +28,10 @@ type storedPause struct {
 // restorePauses takes over the pauses that were on when the program ended. A file
 // that cannot be read is told and counts as none.
 func (s *server) restorePauses(dir string) {
-	b, err := os.ReadFile(filepath.Join(dir, pauseFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return
-	}
-	var stored []storedPause
-	if err == nil {
-		err = json.Unmarshal(b, &stored)
-	}
+	until, err := readPauses(dir)
 	if err != nil {
 		s.log.Error("the pauses of before cannot be read; everything is blocked as configured", "err", err)
 		return
-	}
-	until := map[resolver.Target]time.Time{}
-	for _, p := range stored {
-		until[resolver.Target{Group: p.Group, Client: p.Client}] = p.Until
 	}
 	s.pause.Restore(until)
 	if on := s.pause.All(time.Now()); len(on) > 0 {
@@ -50,8 +39,30 @@ func (s *server) restorePauses(dir string) {
 	}
 }
 
+// readPauses reads what is paused until when; nothing where there is no file.
+func readPauses(dir string) (map[resolver.Target]time.Time, error) {
+	b, err := os.ReadFile(filepath.Join(dir, pauseFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var stored []storedPause
+	if err == nil {
+		err = json.Unmarshal(b, &stored)
+	}
+	if err != nil {
+		return nil, err
+	}
+	until := map[resolver.Target]time.Time{}
+	for _, p := range stored {
+		until[resolver.Target{Group: p.Group, Client: p.Client}] = p.Until
+	}
+	return until, nil
+}
+
 // storePauses writes down what is paused.
 func (s *server) storePauses(dir string) error {
+	s.storing.Lock() // or an older state could replace a newer one
+	defer s.storing.Unlock()
 	stored := []storedPause{}
 	for target, until := range s.pause.All(time.Now()) {
 		stored = append(stored, storedPause{target.Group, target.Client, until})
@@ -71,32 +82,56 @@ type pauser struct{ s *server }
 
 // Blocking implements ui.Blocker.
 func (p pauser) Blocking() ui.Blocking {
-	now, g := time.Now(), p.s.current.Load()
-	everybody, until := p.s.pause.Paused(resolver.Target{}, now)
-	b := ui.Blocking{Enabled: !everybody, Until: moment(until), Groups: []ui.Switch{}, Clients: []ui.Switch{}}
-	one := func(name string, t resolver.Target) ui.Switch {
-		w := ui.Switch{Name: name, Enabled: b.Enabled, Until: b.Until}
-		if paused, until := p.s.pause.Paused(t, now); paused {
-			w.Enabled, w.Own = false, true
-			if !everybody {
-				w.Until = moment(until)
-			}
-		}
-		return w
+	at, g := time.Now(), p.s.current.Load()
+	of := func(t resolver.Target) (l lull) {
+		l.on, l.until = p.s.pause.Paused(t, at)
+		return l
 	}
+	everybody := of(resolver.Target{})
+	b := ui.Blocking{Enabled: !everybody.on, Until: moment(everybody.until), Groups: []ui.Switch{}, Clients: []ui.Switch{}}
+	groups := map[string]lull{}
 	for _, name := range g.config.groupNames() {
-		w := one(name, resolver.Target{Group: name})
-		w.Never = !g.config.Groups[name].Block
-		w.Enabled = w.Enabled && !w.Never
-		w.Lists = g.listsOf(name, now)
-		b.Groups = append(b.Groups, w)
+		own, never := of(resolver.Target{Group: name}), !g.config.Groups[name].Block
+		if groups[name] = own; never {
+			groups[name] = lull{on: true}
+		}
+		now := everybody.or(own)
+		b.Groups = append(b.Groups, ui.Switch{Name: name, Enabled: !now.on && !never, Until: moment(now.until), Never: never, Own: own.on,
+			Lists: g.listsOf(name, at)})
 	}
 	for _, c := range g.config.Clients {
-		w := one(c.Name, resolver.Target{Client: c.Name})
-		w.Groups = c.Groups
-		b.Clients = append(b.Clients, w)
+		own, theirs := of(resolver.Target{Client: c.Name}), lull{on: true}
+		never := true
+		for _, name := range c.Groups {
+			theirs = theirs.and(groups[name])
+			never = never && !g.config.Groups[name].Block
+		}
+		now := everybody.or(own).or(theirs)
+		b.Clients = append(b.Clients, ui.Switch{Name: c.Name, Enabled: !now.on, Until: moment(now.until), Never: never, Own: own.on, Groups: c.Groups})
 	}
 	return b
+}
+
+// lull is a time without blocking, if there is one.
+type lull struct {
+	on    bool
+	until time.Time // zero: until resumed
+}
+
+// or lasts while one of them does.
+func (l lull) or(other lull) lull {
+	if !l.on || other.on && !l.until.IsZero() && (other.until.IsZero() || other.until.After(l.until)) {
+		return other
+	}
+	return l
+}
+
+// and lasts while both do.
+func (l lull) and(other lull) lull {
+	if l.on && (!other.on || l.until.IsZero() || !other.until.IsZero() && other.until.Before(l.until)) {
+		return other
+	}
+	return l
 }
 
 // Pause implements ui.Blocker.

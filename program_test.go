@@ -44,6 +44,7 @@ type program struct {
 	web    string // URL of its page
 	debug  string // URL of its profiles
 	lines  chan logLine
+	said   []string // the lines that wait has read
 	exited chan error
 }
 
@@ -69,7 +70,7 @@ func prepare(t *testing.T, config string, args ...string) *program {
 
 // again prepares another run on the same configuration and data.
 func (p *program) again(args ...string) *program {
-	p.lines, p.exited = make(chan logLine, 1000), make(chan error, 1)
+	p.lines, p.exited, p.said = make(chan logLine, 1000), make(chan error, 1), nil
 	p.cmd = exec.Command(os.Args[0], append([]string{"--config", p.config, "--data", filepath.Join(p.dir, "data")}, args...)...)
 	p.cmd.Env = append(os.Environ(), beProgram+"=1")
 	return p
@@ -116,14 +117,13 @@ func (p *program) start() *program {
 func (p *program) wait(message string) logLine {
 	p.t.Helper()
 	limit := time.After(patience)
-	var seen []string
 	for {
 		select {
 		case line, open := <-p.lines:
 			if !open {
-				p.t.Fatalf("it ended without saying %q:\n%s", message, strings.Join(seen, "\n"))
+				p.t.Fatalf("it ended without saying %q:\n%s", message, strings.Join(p.said, "\n"))
 			}
-			seen = append(seen, line.text)
+			p.said = append(p.said, line.text)
 			if line.Message == "profiles are served" {
 				p.debug = line.URL
 			}
@@ -131,7 +131,7 @@ func (p *program) wait(message string) logLine {
 				return line
 			}
 		case <-limit:
-			p.t.Fatalf("it did not say %q in %v:\n%s", message, patience, strings.Join(seen, "\n"))
+			p.t.Fatalf("it did not say %q in %v:\n%s", message, patience, strings.Join(p.said, "\n"))
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -42,7 +43,8 @@ type server struct {
 	web       *website
 	metrics   *metrics.Metrics
 	pause     resolver.Pause
-	probe     string // the secret name of the query to itself
+	storing   sync.Mutex // of the pauses
+	probe     string     // the secret name of the query to itself
 
 	current atomic.Pointer[generation]
 }

@@ -43,7 +43,7 @@ type Switch struct {
 	Name    string     `json:"name"`
 	Enabled bool       `json:"enabled"`
 	Until   *time.Time `json:"until"`            // as in Blocking
-	Never   bool       `json:"never,omitempty"`  // a group that is configured not to block
+	Never   bool       `json:"never,omitempty"`  // configured not to block
 	Groups  []string   `json:"groups,omitempty"` // of a client
 	Lists   []string   `json:"lists,omitempty"`  // of a group: the lists that apply to it now
 	Own     bool       `json:"own,omitempty"`    // the pause is its own, so that it can be resumed
