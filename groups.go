@@ -83,6 +83,7 @@ func (c *Config) implied() []ListConfig {
 		}
 		l := defaultList()
 		l.Name, l.Source, l.Groups = name, source, []string{group}
+		l.Popular = "off" // popular is what they are
 		all = append(all, l)
 	}
 	for _, group := range c.groupNames() {

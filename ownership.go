@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -18,15 +21,16 @@ import (
 	"deadpixel/lists/owners"
 )
 
-// ownershipFile is where data by [owners] source is kept as it came, in the data
-// directory.
-const ownershipFile = "owners.raw"
+// ownershipFiles are where data by [owners] source is kept as it came, in the data
+// directory; a hash of the source takes the place of the star.
+const ownershipFiles = "owners-*.raw"
 
 // maxOwnership bounds what is read of [owners] source, in bytes.
 const maxOwnership = 32 << 20
 
-// ownershipRetry is how long to wait after a download that failed.
-const ownershipRetry = time.Hour
+// ownershipRetry is how long to wait after a download that failed; it doubles with
+// each, up to the refresh interval.
+const ownershipRetry = time.Second
 
 // ownership is who stands behind names: what the program brings along, under what
 // the user has.
@@ -35,6 +39,7 @@ type ownership struct {
 	remote  bool
 	written string // as configured
 	stored  string // the copy of a remote one
+	had     bool   // that copy is of use
 	refresh time.Duration
 	keep    bool // the copy may be written
 	log     *slog.Logger
@@ -63,10 +68,12 @@ func newOwnership(ctx context.Context, c *Config, f *fetch.Fetcher, p parts) (*o
 		}
 		return o, nil
 	}
-	o.stored = filepath.Join(p.dataDir, ownershipFile)
+	hash := sha256.Sum256([]byte(o.written))
+	o.stored = filepath.Join(p.dataDir, strings.Replace(ownershipFiles, "*", hex.EncodeToString(hash[:8]), 1))
 	text, err := os.ReadFile(o.stored)
 	if err == nil {
 		err = o.use(text)
+		o.had = err == nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		o.log.Warn("the stored ownership data is of no use; it is fetched again", "err", err)
@@ -109,39 +116,61 @@ func (o *ownership) run(ctx context.Context, changed func()) {
 	if !o.remote {
 		return
 	}
-	wait := time.Duration(0)
-	if info, err := os.Stat(o.stored); err == nil {
+	wait, retry := time.Duration(0), ownershipRetry
+	if info, err := os.Stat(o.stored); err == nil && o.had {
 		wait = max(0, time.Until(info.ModTime().Add(o.refresh)))
 	}
 	for {
-		timer := time.NewTimer(min(wait, o.refresh))
+		timer := time.NewTimer(min(wait, o.refresh)) // the clock may have been wrong
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return
 		case <-timer.C:
 		}
-		wait = o.refresh
 		if err := o.renew(ctx); err != nil {
 			if ctx.Err() != nil {
 				return
 			}
-			o.log.Warn("the ownership data is not refreshed; the last good copy stays in use", "err", err)
-			wait = ownershipRetry
+			o.log.Warn("the ownership data is not refreshed; what is known stays in use", "err", err)
+			wait, retry = retry, min(2*retry, o.refresh)
 			continue
 		}
+		wait, retry = o.refresh, ownershipRetry
+		o.log.Info("ownership data in use", "source", o.written)
 		changed()
 	}
 }
 
-// renew fetches the data, takes it over and stores it.
+// renew fetches the data, takes it over and stores it. That it cannot be stored is
+// told; it is in use nevertheless.
 func (o *ownership) renew(ctx context.Context) error {
 	text, err := o.fetch(ctx)
 	if err == nil {
 		err = o.use(text)
 	}
-	if err == nil && o.keep {
-		err = lists.ReplaceFile(o.stored, text)
+	if err != nil {
+		return err
+	}
+	if o.keep {
+		if err := o.store(text); err != nil {
+			o.log.Warn("the ownership data is not stored; the next start has to fetch it again", "err", err)
+		}
+	}
+	return nil
+}
+
+// store keeps a copy of the data, and none of the source of before.
+func (o *ownership) store(text []byte) error {
+	if err := lists.ReplaceFile(o.stored, text); err != nil {
+		return err
+	}
+	o.had = true
+	copies, err := filepath.Glob(filepath.Join(filepath.Dir(o.stored), ownershipFiles))
+	for _, path := range copies {
+		if path != o.stored {
+			err = errors.Join(err, os.Remove(path))
+		}
 	}
 	return err
 }
