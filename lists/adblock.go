@@ -242,10 +242,14 @@ func (r *Rule) denyAllow(value string) string {
 	return ""
 }
 
-// dnsTypes are the record types that occur in lists (IANA, "DNS Parameters").
+// dnsTypes are the record types that are in use (IANA, "DNS Parameters"); every
+// other can be written as TYPE and its number.
 var dnsTypes = map[string]uint16{
-	"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "HINFO": 13, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33, "NAPTR": 35,
-	"DS": 43, "RRSIG": 46, "DNSKEY": 48, "TLSA": 52, "SVCB": 64, "HTTPS": 65, "ANY": 255, "CAA": 257,
+	"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "HINFO": 13, "MX": 15, "TXT": 16, "RP": 17, "AFSDB": 18, "SIG": 24, "KEY": 25,
+	"AAAA": 28, "LOC": 29, "SRV": 33, "NAPTR": 35, "KX": 36, "CERT": 37, "DNAME": 39, "APL": 42, "DS": 43, "SSHFP": 44, "IPSECKEY": 45,
+	"RRSIG": 46, "NSEC": 47, "DNSKEY": 48, "DHCID": 49, "NSEC3": 50, "NSEC3PARAM": 51, "TLSA": 52, "SMIMEA": 53, "HIP": 55, "CDS": 59,
+	"CDNSKEY": 60, "OPENPGPKEY": 61, "CSYNC": 62, "ZONEMD": 63, "SVCB": 64, "HTTPS": 65, "SPF": 99, "EUI48": 108, "EUI64": 109,
+	"IXFR": 251, "AXFR": 252, "ANY": 255, "URI": 256, "CAA": 257,
 }
 
 // dnsType reads the query types that a rule is for, or with "~" not for; it
@@ -269,7 +273,8 @@ func (r *Rule) dnsType(value string) string {
 		}
 	}
 	// "Do not combine exclusion rules with inclusion ones": the latter count.
-	if r.Types = only; len(only) == 0 {
+	r.Types, r.NotTypes = only, false
+	if len(only) == 0 {
 		r.Types, r.NotTypes = not, true
 	}
 	return ""
