@@ -71,6 +71,9 @@ func shortRewriting(value string) (*Rewriting, error) {
 	if ip, err := netip.ParseAddr(value); err == nil {
 		return rewritingTo(ip)
 	}
+	if _, known := rcodes[strings.ToUpper(value)]; known || strings.Trim(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == "" {
+		return nil, noCode(value) // it was not meant as a name
+	}
 	return rewritingName(value)
 }
 
@@ -78,14 +81,14 @@ func longRewriting(rcode, kind, value string) (*Rewriting, error) {
 	code, ok := rcodes[rcode]
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("$dnsrewrite: %q is no response code; they are written in capitals", excerpt(rcode))
+		return nil, noCode(rcode)
 	case kind == "" && value == "", code != 0:
 		return &Rewriting{Rcode: code}, nil
 	}
 	switch kind = strings.ToUpper(kind); kind {
 	case "A", "AAAA":
 		ip, err := netip.ParseAddr(value)
-		if err != nil || ip.Is4() != (kind == "A") {
+		if err != nil || ip.Is4() != (kind == "A") || ip.Is4In6() {
 			return nil, fmt.Errorf("$dnsrewrite: %q is no address for %s", excerpt(value), kind)
 		}
 		return rewritingTo(ip)
@@ -93,6 +96,10 @@ func longRewriting(rcode, kind, value string) (*Rewriting, error) {
 		return rewritingName(value)
 	}
 	return nil, fmt.Errorf("$dnsrewrite: records of type %s cannot be made; A, AAAA, CNAME and response codes can", excerpt(kind))
+}
+
+func noCode(value string) error {
+	return fmt.Errorf("$dnsrewrite: %q is no response code; they are written in capitals", excerpt(value))
 }
 
 func rewritingTo(ip netip.Addr) (*Rewriting, error) {
@@ -137,8 +144,10 @@ func (s *Set) rewritten(all []candidate) Verdict {
 		}
 	}
 	v := s.verdict(&valid[0])
-	for _, c := range valid {
-		v.Rewrites = append(v.Rewrites, c.rewrite)
+	for _, c := range valid { // a record is not given twice (RFC 2181, section 5)
+		if !slices.ContainsFunc(v.Rewrites, func(r *Rewriting) bool { return *r == *c.rewrite }) {
+			v.Rewrites = append(v.Rewrites, c.rewrite)
+		}
 	}
 	return v
 }
