@@ -314,17 +314,19 @@ func (p *parser) pattern(r Rule, line, body string) {
 	case err == nil && name != "" && ended && anchor == "||":
 		r.Shape, r.Name = Subtree, name
 	case err == nil && name != "" && ended && anchor == "|",
-		err == nil && anchor == "" && !ended && strings.Contains(name, ".") && inner[0] != '.':
+		err == nil && name != "" && anchor == "" && !ended && (p.own || strings.Contains(name, ".")):
 		r.Shape, r.Name = Exact, name
 		if anchor == "" {
 			r.Shape = p.plain()
 		}
 	case wild && ended && isName(below):
 		r.Shape, r.Name = Below, mustNormalize(below)
+	case wild && anchor == "" && p.own && isName(below):
+		r.Shape, r.Name = Subtree, mustNormalize(below)
 	case strings.ContainsAny(inner, "/?=&%:,~()[]{}"):
 		p.reject("%s: about a part of a URL, for browsers", excerpt(line))
 		return
-	case strings.ContainsAny(inner, "^|"):
+	case strings.ContainsAny(inner, "^|") || len(anchor) > 2:
 		p.reject("%s: no name has a separator inside", excerpt(line))
 		return
 	case strings.Trim(inner, "abcdefghijklmnopqrstuvwxyz0123456789-_.*") != "":
