@@ -586,7 +586,7 @@ func TestEveryRuleIsStored(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if list.Entries() != again.Entries() || list.lengths != again.lengths || list.rewriting != again.rewriting || !list.rewriting {
+	if list.Entries() != again.Entries() || list.lengths != again.lengths {
 		t.Errorf("%d rules, networks %v became %d, %v", list.Entries(), list.lengths, again.Entries(), again.lengths)
 	}
 	for i, of := range [][2][]complexRule{{list.complex, again.complex}, {list.patterns.rules, again.patterns.rules}} {

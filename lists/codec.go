@@ -133,14 +133,12 @@ func ReadList(b []byte, seed Seed, gentle bool) (*List, error) {
 			return nil, fmt.Errorf("%w: impossible rules", ErrFormat)
 		}
 		l.complex = append(l.complex, complexRule{Rule: r})
-		l.rewriting = l.rewriting || r.Rewrite != nil
 	}
 	for _, r := range h.Patterns {
 		if r.Shape != Pattern && r.Shape != Regexp || !r.decides() {
 			return nil, fmt.Errorf("%w: impossible rules", ErrFormat)
 		}
 		l.patterns.add(r)
-		l.rewriting = l.rewriting || r.Rewrite != nil
 	}
 	l.patterns.index()
 	l.names = readTable(rest[size:], int(buckets), int(used))
