@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"deadpixel/lists"
+	"deadpixel/lists/owners"
 )
 
 func checkCommand(f *flags) *cobra.Command {
@@ -47,7 +48,12 @@ func runCheck(c *cobra.Command, f *flags, download bool) error {
 		return err
 	}
 	defer p.closeExcept(nil)
-	store, err := openStore(config, lists.Options{Dir: dir, ReadOnly: true, Log: log}, p.bootstrap)
+	owned, err := newOwnership(c.Context(), config, newFetcher(p.bootstrap, lists.Builtins{}), parts{dataDir: dir, log: log})
+	if err != nil {
+		fmt.Fprintln(out, message(err))
+		return errSilent
+	}
+	store, err := openStore(config, lists.Options{Dir: dir, ReadOnly: true, Log: log}, newFetcher(p.bootstrap, lists.Builtins{Owners: func() *owners.Data { return owned.data.Load() }}))
 	if err != nil {
 		return err
 	}
@@ -64,6 +70,6 @@ func runCheck(c *cobra.Command, f *flags, download bool) error {
 	if failed {
 		return errSilent
 	}
-	fmt.Fprintf(out, "%s and its %d lists are fine\n", config.file, len(config.Lists))
+	fmt.Fprintf(out, "%s and its %d lists are fine\n", config.file, len(config.allLists()))
 	return nil
 }

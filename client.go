@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"deadpixel/ui"
 )
 
 // passwordVariable is where `pause` and `resume` find the page's password, since
@@ -24,48 +26,66 @@ const passwordVariable = "DEADPIXEL_PASSWORD"
 const clientTimeout = 10 * time.Second
 
 func pauseCommand(f *flags) *cobra.Command {
-	group, web := "default", ""
+	var target pauseTarget
+	web := ""
 	c := &cobra.Command{
 		Use:   "pause [DURATION]",
 		Short: "Let everything through for DURATION (like 5m), or until `deadpixel resume`",
 		Args:  usage(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			body := map[string]string{"group": group}
+			body := target.body()
 			if len(args) == 1 {
 				if d, err := time.ParseDuration(args[0]); err != nil || d <= 0 {
 					return errUsage{fmt.Errorf("%q is no duration: write it like 5m or 1h30m", args[0])}
 				}
 				body["duration"] = args[0]
 			}
-			return change(c, f, web, "pause", body)
+			return change(c, f, web, "pause", target, body)
 		},
 	}
-	clientFlags(c, &group, &web)
+	clientFlags(c, &target, &web)
 	return c
 }
 
 func resumeCommand(f *flags) *cobra.Command {
-	group, web := "default", ""
+	var target pauseTarget
+	web := ""
 	c := &cobra.Command{
 		Use:   "resume",
 		Short: "Block again after a pause",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			return change(c, f, web, "resume", map[string]string{"group": group})
+			return change(c, f, web, "resume", target, target.body())
 		},
 	}
-	clientFlags(c, &group, &web)
+	clientFlags(c, &target, &web)
 	return c
 }
 
-func clientFlags(c *cobra.Command, group, web *string) {
-	c.Flags().StringVar(group, "group", *group, "`NAME` of the group of clients")
+// pauseTarget is whose blocking is switched: everybody's with neither.
+type pauseTarget struct{ group, client string }
+
+func (t pauseTarget) body() map[string]string {
+	body := map[string]string{}
+	if t.group != "" {
+		body["group"] = t.group
+	}
+	if t.client != "" {
+		body["client"] = t.client
+	}
+	return body
+}
+
+func clientFlags(c *cobra.Command, t *pauseTarget, web *string) {
+	c.Flags().StringVar(&t.group, "group", "", "only for the group of clients `NAME`")
+	c.Flags().StringVar(&t.client, "client", "", "only for the client `NAME` of [[clients]]")
+	c.MarkFlagsMutuallyExclusive("group", "client")
 	c.Flags().StringVar(web, "web", "", "`ADDR` of the running server's page, instead of [web] listen")
 	c.Long = c.Short + ".\n\nWhere the page has a password, it is read from $" + passwordVariable + "."
 }
 
 // change asks the running server for something and prints how it stands after.
-func change(c *cobra.Command, f *flags, web, what string, body any) error {
+func change(c *cobra.Command, f *flags, web, what string, t pauseTarget, body any) error {
 	if web == "" {
 		config, err := f.loadConfig()
 		if err != nil {
@@ -81,23 +101,40 @@ func change(c *cobra.Command, f *flags, web, what string, body any) error {
 	if err != nil {
 		return err
 	}
+	enabled, until, whose := status.of(t)
 	switch {
-	case status.Blocking.Enabled:
-		fmt.Fprintln(c.OutOrStdout(), "blocking is on")
-	case status.Blocking.Until == nil:
-		fmt.Fprintln(c.OutOrStdout(), "blocking is off until `deadpixel resume`")
+	case enabled:
+		fmt.Fprintf(c.OutOrStdout(), "blocking is on%s\n", whose)
+	case until == nil:
+		fmt.Fprintf(c.OutOrStdout(), "blocking is off%s until `deadpixel resume`\n", whose)
 	default:
-		fmt.Fprintf(c.OutOrStdout(), "blocking is off until %s\n", status.Blocking.Until.Local().Format("15:04:05"))
+		fmt.Fprintf(c.OutOrStdout(), "blocking is off%s until %s\n", whose, until.Local().Format("15:04:05"))
 	}
 	return nil
 }
 
 // blockingState is the part of the API's answer that a pause is about.
 type blockingState struct {
-	Blocking struct {
-		Enabled bool       `json:"enabled"`
-		Until   *time.Time `json:"until"`
-	} `json:"blocking"`
+	Blocking ui.Blocking `json:"blocking"`
+}
+
+// of is how blocking stands for somebody, with the words for whom.
+func (b *blockingState) of(t pauseTarget) (enabled bool, until *time.Time, whose string) {
+	find := func(all []ui.Switch, name, kind string) (bool, *time.Time, string) {
+		for _, one := range all {
+			if one.Name == name {
+				return one.Enabled, one.Until, fmt.Sprintf(" for the %s %s", kind, name)
+			}
+		}
+		return b.Blocking.Enabled, b.Blocking.Until, ""
+	}
+	switch {
+	case t.group != "":
+		return find(b.Blocking.Groups, t.group, "group")
+	case t.client != "":
+		return find(b.Blocking.Clients, t.client, "client")
+	}
+	return b.Blocking.Enabled, b.Blocking.Until, ""
 }
 
 // call posts body and decodes the answer. An error of the API is told in its words.

@@ -11,6 +11,8 @@ import (
 	_ "time/tzdata" // zone data for machines without any
 
 	"github.com/BurntSushi/toml"
+
+	"deadpixel/resolver"
 )
 
 //go:embed config.toml
@@ -31,6 +33,9 @@ type Config struct {
 		Listen    []string `toml:"listen"`
 		AllowFrom []string `toml:"allow_from"`
 		RateLimit int      `toml:"rate_limit"`
+
+		TrustECSFrom []string `toml:"trust_ecs_from"`
+		LeaseFiles   []string `toml:"lease_files"`
 	} `toml:"dns"`
 
 	Upstream struct {
@@ -50,12 +55,20 @@ type Config struct {
 		FollowHTTPS bool          `toml:"follow_https"`
 		Canaries    bool          `toml:"canaries"`
 
+		FollowAddress    bool     `toml:"follow_address"`
 		RebindProtection bool     `toml:"rebind_protection"`
 		RebindAllow      []string `toml:"rebind_allow"`
 	} `toml:"blocking"`
 
-	Lists []ListConfig        `toml:"lists"`
-	Local map[string][]string `toml:"local"`
+	Lists   []ListConfig           `toml:"lists"`
+	Groups  map[string]GroupConfig `toml:"groups"`
+	Clients []ClientConfig         `toml:"clients"`
+	Local   map[string][]string    `toml:"local"`
+
+	Owners struct {
+		Source  string        `toml:"source"`
+		Refresh time.Duration `toml:"refresh"`
+	} `toml:"owners"`
 
 	Cache struct {
 		Size       Size          `toml:"size"`
@@ -86,6 +99,29 @@ type ListConfig struct {
 	Format  string        `toml:"format"`
 	Match   string        `toml:"match"`
 	Refresh time.Duration `toml:"refresh"`
+	Popular string        `toml:"popular"`
+
+	Groups   []string `toml:"groups"`
+	Schedule []string `toml:"schedule"`
+}
+
+// GroupConfig is one [groups.NAME] table.
+type GroupConfig struct {
+	Block      bool     `toml:"block"`
+	Deny       []string `toml:"deny"`
+	Allow      []string `toml:"allow"`
+	Response   string   `toml:"response"`
+	Upstream   []string `toml:"upstream"`
+	SafeSearch bool     `toml:"safe_search"`
+	Services   []string `toml:"services"`
+	NoAccount  []string `toml:"no_account"`
+}
+
+// ClientConfig is one [[clients]] entry.
+type ClientConfig struct {
+	Name   string   `toml:"name"`
+	Match  []string `toml:"match"`
+	Groups []string `toml:"groups"`
 }
 
 // Size is a number of bytes.
@@ -93,22 +129,17 @@ type Size int64
 
 // unbuilt are the promised keys whose feature this version does not have.
 var unbuilt = map[string]string{
-	"dns.tls_listen":          "DNS over TLS for clients",
-	"dns.https_listen":        "DNS over HTTPS for clients",
-	"dns.quic_listen":         "DNS over QUIC for clients",
-	"dns.certificate":         "encrypted DNS for clients",
-	"dns.private_key":         "encrypted DNS for clients",
-	"dns.trust_ecs_from":      "naming clients behind a forwarder",
-	"blocking.rules_file":     "rules written by the page",
-	"blocking.follow_address": "looking at the addresses of an answer",
-	"lists.groups":            "client groups",
-	"lists.schedule":          "schedules",
-	"groups":                  "client groups",
-	"clients":                 "client groups",
-	"web.trusted_proxies":     "running behind a reverse proxy",
-	"web.base_path":           "running behind a reverse proxy",
-	"web.tls":                 "TLS for the page",
-	"privacy":                 "the history",
+	"dns.tls_listen":      "DNS over TLS for clients",
+	"dns.https_listen":    "DNS over HTTPS for clients",
+	"dns.quic_listen":     "DNS over QUIC for clients",
+	"dns.certificate":     "encrypted DNS for clients",
+	"dns.private_key":     "encrypted DNS for clients",
+	"blocking.rules_file": "rules written by the page",
+	"groups.*.self_allow": "unblocking without signing in",
+	"web.trusted_proxies": "running behind a reverse proxy",
+	"web.base_path":       "running behind a reverse proxy",
+	"web.tls":             "TLS for the page",
+	"privacy":             "the history",
 }
 
 // defaults are the built-in defaults; a test proves that config.toml says the same.
@@ -117,6 +148,8 @@ func defaults() *Config {
 	c.Log.Level, c.Log.Format = "info", "auto"
 	c.DNS.Listen = []string{":53"}
 	c.DNS.AllowFrom = []string{"local"}
+	c.DNS.TrustECSFrom = []string{}
+	c.DNS.LeaseFiles = []string{"/var/lib/misc/dnsmasq.leases", "/tmp/dhcp.leases"}
 	c.Upstream.Servers = []string{"https://dns.quad9.net/dns-query", "tls://one.one.one.one"}
 	c.Upstream.Strategy = "fastest"
 	c.Upstream.Bootstrap = []string{"9.9.9.9", "1.1.1.1"}
@@ -126,12 +159,16 @@ func defaults() *Config {
 	c.Blocking.TTL = 10 * time.Second
 	c.Blocking.Deny, c.Blocking.Allow = []string{}, []string{}
 	c.Blocking.FollowCNAME, c.Blocking.FollowHTTPS = true, true
+	c.Blocking.FollowAddress = true
 	c.Blocking.Canaries = true
 	c.Blocking.RebindProtection, c.Blocking.RebindAllow = true, []string{}
 	c.Lists = []ListConfig{defaultList(), defaultList()}
 	c.Lists[0].Name, c.Lists[0].Source = "starter", "builtin:starter"
 	c.Lists[1].Name, c.Lists[1].Source = "stevenblack", "https://raw.githubusercontent.com/StevenBlack/hosts/master/hosts"
+	c.Groups = map[string]GroupConfig{resolver.DefaultGroup: defaultGroup()}
+	c.Clients = []ClientConfig{}
 	c.Local = map[string][]string{}
+	c.Owners.Refresh = 7 * 24 * time.Hour
 	c.Cache.Size = 32e6
 	c.Cache.MaxTTL = 24 * time.Hour
 	c.Cache.Stale = 24 * time.Hour
@@ -143,7 +180,11 @@ func defaults() *Config {
 }
 
 func defaultList() ListConfig {
-	return ListConfig{Kind: "deny", Format: "auto", Match: "auto", Refresh: 24 * time.Hour}
+	return ListConfig{Kind: "deny", Format: "auto", Match: "auto", Refresh: 24 * time.Hour, Popular: "flag", Groups: []string{}, Schedule: []string{}}
+}
+
+func defaultGroup() GroupConfig {
+	return GroupConfig{Block: true, Deny: []string{}, Allow: []string{}, Upstream: []string{}, Services: []string{}, NoAccount: []string{}}
 }
 
 // Problem is one thing wrong with the configuration or a list.

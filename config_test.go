@@ -41,6 +41,18 @@ func TestConfigFileHasEveryKey(t *testing.T) {
 	}
 }
 
+// What config.toml shows as a comment is right when somebody takes the marks away.
+func TestConfigFileExamples(t *testing.T) {
+	example := regexp.MustCompile(`(?m)^# ((\[\[clients|\[groups\.|"|name |match |groups |services ).*)$`)
+	c, err := parseConfig("t.toml", example.ReplaceAllString(defaultConfig, "$1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Clients) != 1 || len(c.Clients[0].Match) != 6 || len(c.Groups["kids"].Services) != 1 || len(c.Local) != 3 {
+		t.Errorf("got %+v, %+v, %v", c.Clients, c.Groups["kids"], c.Local)
+	}
+}
+
 func keysOf(t reflect.Type, prefix string) []string {
 	var keys []string
 	for field := range t.Fields() {
@@ -54,6 +66,9 @@ func keysOf(t reflect.Type, prefix string) []string {
 			keys = append(keys, keysOf(field.Type, key+".")...)
 		case field.Type == reflect.TypeFor[[]ListConfig]():
 			keys = append(keys, keysOf(reflect.TypeFor[ListConfig](), key+"[0].")...)
+		case field.Type == reflect.TypeFor[map[string]GroupConfig]():
+			keys = append(keys, keysOf(reflect.TypeFor[GroupConfig](), key+".default.")...)
+		case field.Type == reflect.TypeFor[[]ClientConfig](): // there is none by default; see TestConfigFileExamples
 		default:
 			keys = append(keys, key)
 		}
@@ -94,6 +109,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"bad kind", "[[lists]]\nname = \"x\"\nsource = \"/a\"\nkind = \"block\"", "t.toml:4: lists.kind"},
 		{"bad format", "[[lists]]\nname = \"x\"\nsource = \"/a\"\nformat = \"csv\"", "t.toml:4: lists.format"},
 		{"bad match", "[[lists]]\nname = \"x\"\nsource = \"/a\"\nmatch = \"all\"", "t.toml:4: lists.match"},
+		{"bad popular", "[[lists]]\nname = \"x\"\nsource = \"/a\"\npopular = \"hide\"", `t.toml:4: lists.popular: "hide" is none of "flag", "hold", "off"`},
 		{"refresh too often", "[[lists]]\nname = \"x\"\nsource = \"/a\"\nrefresh = \"1ms\"", "t.toml:4: lists.refresh"},
 		{"reserved name", "[[lists]]\nname = \"config\"\nsource = \"/a\"", `t.toml:2: lists.name: "config" is taken`},
 		{"bad local", "[local]\n\"nas.home.arpa\" = [\"192.168.1.256\"]", "t.toml:2: local"},
@@ -101,7 +117,29 @@ func TestConfigMistakes(t *testing.T) {
 		{"bad level", "[log]\nlevel = \"loud\"", "t.toml:2: log.level"},
 		{"bad hash", "[web]\npassword_hash = \"secret\"", "t.toml:2: web.password_hash"},
 		{"unbuilt key", "[dns]\ntls_listen = [\":853\"]", "t.toml:2: dns.tls_listen"},
-		{"unbuilt table", "[groups.kids]\nblock = true", "t.toml:1: groups"},
+		{"unbuilt table", "[privacy]\nkeep = \"1h\"", "t.toml:1: privacy"},
+		{"unbuilt key of a group", "[groups.kids]\nself_allow = \"1h\"", "t.toml:2: groups.kids.self_allow: this version has no such feature yet"},
+		{"unknown key of a group", "[groups.kids]\nblok = true", `t.toml:2: unknown key "groups.kids.blok": did you mean "block"?`},
+		{"no table of a group", "groups = [\"kids\"]", "t.toml:1: groups: "},
+		{"a group that is no table", "[groups]\nkids = true", "t.toml:2: groups.kids: true is a boolean"},
+		{"bad rule of a group", "[groups.kids]\ndeny = [\"/(/\"]", "t.toml:2: groups.kids.deny"},
+		{"bad response of a group", "[groups.kids]\nresponse = \"no\"", "t.toml:2: groups.kids.response"},
+		{"bad upstream of a group", "[groups.kids]\nupstream = [\"gopher://x\"]", "t.toml:2: groups.kids.upstream"},
+		{"unknown service", "[groups.kids]\nservices = [\"tictok\"]", `t.toml:2: groups.kids.services: the ownership data knows no service "tictok"; did you mean TikTok?`},
+		{"unknown company", "[groups.kids]\nno_account = [\"Mettta\"]", "t.toml:2: groups.kids.no_account: the ownership data knows no company"},
+		{"unknown builtin list", "[[lists]]\nname = \"x\"\nsource = \"builtin:service:tictok\"", "t.toml:3: lists.source: the ownership data knows no service"},
+		{"unknown group of a list", "[[lists]]\nname = \"x\"\nsource = \"/a\"\ngroups = [\"kid\"]\n[groups.kids]\nblock = true", `t.toml:4: lists.groups: there is no group "kid"; did you mean "kids"?`},
+		{"bad schedule", "[[lists]]\nname = \"x\"\nsource = \"/a\"\nschedule = [\"mon 25:00-26:00\"]", `t.toml:4: lists.schedule: "mon 25:00-26:00" is no schedule`},
+		{"reserved prefix", "[[lists]]\nname = \"service:x\"\nsource = \"/a\"", `t.toml:2: lists.name: "service:x" is taken`},
+		{"client without name", "[[clients]]\nmatch = [\"192.0.2.1\"]\ngroups = [\"default\"]", "t.toml:1: clients: the client needs a name"},
+		{"client without match", "[[clients]]\nname = \"x\"\ngroups = [\"default\"]", `t.toml:1: clients: client "x" needs a match`},
+		{"client without groups", "[[clients]]\nname = \"x\"\nmatch = [\"192.0.2.1\"]", `t.toml:1: clients: client "x" needs groups`},
+		{"client of an unknown group", "[[clients]]\nname = \"x\"\nmatch = [\"192.0.2.1\"]\ngroups = [\"defualt\"]", `t.toml:4: clients.groups: there is no group "defualt"; did you mean "default"?`},
+		{"bad match of a client", "[[clients]]\nname = \"x\"\nmatch = [\"192.0.2.256\"]\ngroups = [\"default\"]", "t.toml:3: clients.match"},
+		{"two clients of one address", "[[clients]]\nname = \"x\"\nmatch = [\"192.0.2.1\"]\ngroups = [\"default\"]\n[[clients]]\nname = \"y\"\nmatch = [\"192.0.2.1\"]\ngroups = [\"default\"]", "t.toml:1: clients: "},
+		{"two clients of one name", "[[clients]]\nname = \"x\"\nmatch = [\"192.0.2.1\"]\ngroups = [\"default\"]\n[[clients]]\nname = \"x\"\nmatch = [\"192.0.2.2\"]\ngroups = [\"default\"]", `t.toml:6: clients.name: there are two clients named "x"`},
+		{"bad forwarder", "[dns]\ntrust_ecs_from = [\"router\"]", "t.toml:2: dns.trust_ecs_from"},
+		{"owners too often", "[owners]\nrefresh = \"1s\"", "t.toml:2: owners.refresh"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -49,21 +50,40 @@ func (d *decoder) table(tree map[string]any, into any, path string) {
 // unknown reports a key that no field has.
 func (d *decoder) unknown(full, key string, fields map[string]reflect.Value) {
 	plain := arrayIndex.ReplaceAllString(full, "")
+	if _, inside, ok := strings.Cut(strings.TrimPrefix(plain, "groups."), "."); ok && strings.HasPrefix(plain, "groups.") {
+		if what, known := unbuilt["groups.*."+inside]; known {
+			d.problem(full, "%s: this version has no such feature yet (%s); remove the key", plain, what)
+			return
+		}
+	}
 	if what, ok := unbuilt[plain]; ok {
 		d.problem(full, "%s: this version has no such feature yet (%s); remove the key", plain, what)
 		return
 	}
-	best, distance := "", len(key)/2+1
-	for known := range fields {
-		if n := editDistance(key, known); n < distance || n == distance && known < best {
-			best, distance = known, n
-		}
-	}
-	if best != "" {
+	if best := nearest(key, slices.Collect(maps.Keys(fields))); best != "" {
 		d.problem(full, "unknown key %q: did you mean %q?", plain, best)
 		return
 	}
 	d.problem(full, "unknown key %q; `deadpixel config` prints every key", plain)
+}
+
+// nearest is the name that was probably meant, "" when none is near.
+func nearest(written string, known []string) string {
+	best, distance := "", len(written)/2+1
+	for _, name := range known {
+		if n := editDistance(written, name); n < distance || n == distance && name < best {
+			best, distance = name, n
+		}
+	}
+	return best
+}
+
+// didYouMean is what an error about an unknown name ends in.
+func didYouMean(written string, known []string) string {
+	if best := nearest(written, known); best != "" {
+		return fmt.Sprintf("; did you mean %q?", best)
+	}
+	return ""
 }
 
 func (d *decoder) set(key string, field reflect.Value, value any) {
@@ -121,7 +141,11 @@ func (d *decoder) set(key string, field reflect.Value, value any) {
 		*p = map[string][]string{}
 		d.stringTable(key, "", tree, *p)
 	case *[]ListConfig:
-		d.lists(key, value, p)
+		tables(d, key, value, p, defaultList)
+	case *[]ClientConfig:
+		tables(d, key, value, p, func() ClientConfig { return ClientConfig{Match: []string{}, Groups: []string{}} })
+	case *map[string]GroupConfig:
+		d.groups(key, value, *p)
 	default:
 		tree, ok := value.(map[string]any)
 		if !ok {
@@ -168,20 +192,40 @@ func (d *decoder) strings(key string, value any) ([]string, bool) {
 	return out, true
 }
 
-func (d *decoder) lists(key string, value any, into *[]ListConfig) {
-	*into = []ListConfig{}
-	if empty, ok := value.([]any); ok && len(empty) == 0 {
+// tables reads an array of tables, each of which begins as empty is.
+func tables[T any](d *decoder, key string, value any, into *[]T, empty func() T) {
+	*into = []T{}
+	if none, ok := value.([]any); ok && len(none) == 0 {
 		return
 	}
 	entries, ok := value.([]map[string]any)
 	if !ok {
-		d.wrong(key, value, "[[lists]] tables")
+		d.wrong(key, value, "[["+key+"]] tables")
 		return
 	}
 	for i, tree := range entries {
-		l := defaultList()
-		d.table(tree, &l, fmt.Sprintf("%s[%d]", key, i))
-		*into = append(*into, l)
+		one := empty()
+		d.table(tree, &one, fmt.Sprintf("%s[%d]", key, i))
+		*into = append(*into, one)
+	}
+}
+
+// groups reads the tables [groups.NAME]. The default one is there in any case.
+func (d *decoder) groups(key string, value any, into map[string]GroupConfig) {
+	all, ok := value.(map[string]any)
+	if !ok {
+		d.wrong(key, value, "[groups.NAME] tables")
+		return
+	}
+	for name, value := range all {
+		tree, ok := value.(map[string]any)
+		if !ok {
+			d.wrong(key+"."+name, value, "a table [groups."+name+"]")
+			continue
+		}
+		g := defaultGroup()
+		d.table(tree, &g, key+"."+name)
+		into[name] = g
 	}
 }
 

@@ -2,200 +2,185 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/miekg/dns"
-	"github.com/spf13/cobra"
 
 	"deadpixel/lists"
-	"deadpixel/lists/owners"
 	"deadpixel/resolver"
 	"deadpixel/ui"
 )
 
-// Verdicts, as `explain` and the API write them.
-const (
-	verdictBlocked   = "blocked"
-	verdictAllowed   = "allowed"
-	verdictUntouched = "untouched"
-)
-
-// defaultGroup is where every client is (the interface's [groups.default]).
-const defaultGroup = "default"
-
-// explain says what becomes of name, by the same rules that answer queries.
-func (g *generation) explain(name string, qtype uint16) (ui.Explanation, error) {
-	e := ui.Explanation{Type: dns.TypeToString[qtype], Verdict: verdictUntouched, Group: defaultGroup}
-	var err error
-	if e.Name, err = lists.Normalize(name); err != nil {
-		return e, fmt.Errorf("%q is no name: %w", name, err)
+// explain says what becomes of a question, and why, by the same walk that answers
+// queries.
+func (g *generation) explain(ctx context.Context, q ui.Question) (ui.Explanation, error) {
+	qtype, err := parseType(q.Type)
+	if err != nil {
+		return ui.Explanation{}, err
 	}
-	if o, known := owners.Lookup(e.Name); known {
-		e.Owner, e.Category = o.Company, o.Category
+	a, err := g.asker(q.Client)
+	if err != nil {
+		return ui.Explanation{}, fmt.Errorf("client: %w", err)
 	}
-	if e.Note = g.local.Owns(e.Name); e.Note != "" {
+	e := ui.Explanation{Type: dns.TypeToString[qtype], Client: a.policy.Client, Verdict: verdictUntouched, Group: a.policy.Groups[0]}
+	if ip, err := netip.ParseAddr(q.Name); err == nil {
+		g.explainAddress(&e, a, ip.Unmap().WithZone(""))
 		return e, nil
 	}
-	found, err := g.store.Explain(e.Name, qtype)
-	if err != nil {
-		return e, err
+	if e.Name, err = lists.Normalize(q.Name); err != nil {
+		return e, fmt.Errorf("%q is no name: %w", q.Name, err)
 	}
-	for i, x := range found {
-		r := ui.Rule{Verdict: verdictBlocked, List: x.List, Rule: x.Rule, Source: x.Source, Line: x.Line}
-		if x.Action == lists.Allow {
-			r.Verdict = verdictAllowed
-		}
-		if i == 0 {
-			e.Verdict, e.List, e.Rule, e.Source, e.Line = r.Verdict, r.List, r.Rule, r.Source, r.Line
-		} else {
-			e.Weaker = append(e.Weaker, r)
-		}
+	e.Owner, e.Category = g.owners.lookup(e.Name)
+	j, v := g.judge(a, e.Name, qtype)
+	e.Verdict, e.List, e.Note, e.Answer = j.verdict, j.list, j.note, j.answer
+	found := g.store.Explain(e.Name, qtype, &a.who)
+	everything := a.who
+	everything.Lists = nil
+	switch {
+	case j.list == resolver.CanaryList || j.list == resolver.RebindList || j.list == lists.SafeSearchList:
+		e.Rule, e.Source, e.Line = e.Name, g.config.file, g.lineOf(j.list)
+		g.tell(&e, a, found)
+	case j.list != "" && len(found) > 0:
+		g.decided(&e, a, found[0])
+		g.tell(&e, a, found[1:])
+	case a.now.Blocks:
+		g.tell(&e, a, found)
 	}
-	if len(found) == 0 && g.config.Blocking.Canaries && resolver.IsCanary(e.Name) {
-		e.Verdict, e.List, e.Rule = verdictBlocked, resolver.CanaryList, e.Name
-		e.Source, e.Line = g.config.file, g.config.lines.of("blocking.canaries")
-		e.Note = "its NXDOMAIN asks programs not to go around the household's DNS"
+	if g.local.Owns(e.Name) == "" {
+		g.asleep(&e, a, found, g.store.Explain(e.Name, qtype, &everything))
 	}
-	return e, nil
-}
-
-// explainFlags are those of the command.
-type explainFlags struct {
-	client, qtype string
-	json, resolve bool
-}
-
-func explainCommand(f *flags) *cobra.Command {
-	var o explainFlags
-	c := &cobra.Command{
-		Use:   "explain NAME...",
-		Short: "Say whether each name is blocked, allowed or untouched, and why",
-		Args:  usage(cobra.MinimumNArgs(1)),
-		RunE: func(c *cobra.Command, names []string) error {
-			return runExplain(c.Context(), f, o, names, c.OutOrStdout())
-		},
-	}
-	c.Flags().StringVar(&o.client, "client", "", "`ADDR` of the client that asks")
-	c.Flags().StringVar(&o.qtype, "type", "A", "record `TYPE` that is asked for")
-	c.Flags().BoolVar(&o.json, "json", false, "print one JSON object a line")
-	c.Flags().BoolVar(&o.resolve, "resolve", false, "ask the upstreams as well, and explain the names behind CNAMEs")
-	return c
-}
-
-func runExplain(ctx context.Context, f *flags, o explainFlags, names []string, out io.Writer) error {
-	qtype, err := parseType(o.qtype)
-	if err != nil {
-		return errUsage{err}
-	}
-	if o.client != "" {
-		if _, err := netip.ParseAddr(o.client); err != nil {
-			return errUsage{fmt.Errorf("--client: %q is no address", o.client)}
-		}
-	}
-	g, err := offline(ctx, f)
-	if err != nil {
-		return err
-	}
-	defer g.pools.closeExcept(nil)
-	failed := false
-	for _, name := range names {
-		e, err := g.explain(name, qtype)
-		if err == nil && o.resolve {
-			err = g.follow(ctx, &e, qtype)
-		}
-		if err != nil {
-			failed = true
-			fmt.Fprintf(out, "%s: %v\n", name, err)
-			continue
-		}
-		if o.json {
-			if err := json.NewEncoder(out).Encode(e); err != nil {
-				return err
-			}
-			continue
-		}
-		printExplanation(out, e)
-	}
-	if failed {
-		return errSilent
-	}
-	return nil
-}
-
-// parseType reads a record type by name or as TYPE123 (RFC 3597, section 5).
-func parseType(s string) (uint16, error) {
-	if s == "" {
-		return dns.TypeA, nil
-	}
-	if t, ok := dns.StringToType[strings.ToUpper(s)]; ok {
-		return t, nil
-	}
-	var n uint16
-	if _, err := fmt.Sscanf(strings.ToUpper(s), "TYPE%d", &n); err != nil {
-		return 0, fmt.Errorf("%q is no record type: write it like A, AAAA, HTTPS or TYPE65", s)
-	}
-	return n, nil
-}
-
-// offline is a generation on the stored lists that answers no queries.
-func offline(ctx context.Context, f *flags) (*generation, error) {
-	c, err := f.loadConfig()
-	if err != nil {
-		return nil, err
-	}
-	dir, err := c.dataDir(f.data)
-	if err != nil {
-		return nil, err
-	}
-	p := parts{dataDir: dir, pause: new(resolver.Pause), log: slog.New(slog.DiscardHandler)}
-	g, err := newGeneration(c, nil, p)
-	if err != nil {
-		return nil, err
-	}
-	if err := g.load(ctx, p); err != nil {
-		g.pools.closeExcept(nil)
-		return nil, err
-	}
-	return g, nil
-}
-
-// follow asks the upstreams for e's name, unless it is blocked, and explains
-// every name behind it.
-func (g *generation) follow(ctx context.Context, e *ui.Explanation, qtype uint16) error {
 	if e.Verdict == verdictBlocked {
-		return nil // nothing of a blocked name goes to an upstream
+		e.Remedy = g.remedy(a, e.Name, j.list, v)
+	} else if q.Resolve {
+		err = g.follow(ctx, &e, a, v, qtype)
 	}
-	m := new(dns.Msg).SetQuestion(dns.Fqdn(e.Name), qtype)
-	wire, err := m.Pack()
+	return e, err
+}
+
+// explainAddress says what becomes of answers that hold an address.
+func (g *generation) explainAddress(e *ui.Explanation, a asker, ip netip.Addr) {
+	qtype := dns.TypeA
+	if ip.Is6() {
+		qtype = dns.TypeAAAA
+	}
+	e.Name, e.Type = ip.String(), dns.TypeToString[qtype]
+	if !a.now.Blocks || !g.config.Blocking.FollowAddress {
+		e.Note = "addresses of answers are not looked at for this client now"
+		return
+	}
+	found := g.store.ExplainAddress(ip, qtype, &a.who)
+	if len(found) == 0 {
+		return
+	}
+	e.Verdict, e.List = wordFor(found[0].Verdict), found[0].List
+	g.decided(e, a, found[0])
+	g.tell(e, a, found[1:])
+	if e.Verdict == verdictBlocked {
+		e.Remedy = g.remedy(a, e.Name, e.List, found[0].Verdict)
+	}
+}
+
+// decided fills in the rule that decides.
+func (g *generation) decided(e *ui.Explanation, a asker, x lists.Explanation) {
+	e.Rule, e.Source, e.Line, e.Group = x.Rule, x.Source, x.Line, x.Group
+	if e.Group == "" {
+		e.Group = g.group(a, x.Place)
+	}
+	if at := x.Place - g.own; at >= 0 {
+		e.Schedule = g.config.allLists()[at].Schedule
+	}
+}
+
+// tell adds rules that match, but are weaker.
+func (g *generation) tell(e *ui.Explanation, a asker, found []lists.Explanation) {
+	for _, x := range found {
+		e.Weaker = append(e.Weaker, ui.Rule{Verdict: wordFor(x.Verdict), List: x.List, Rule: x.Rule, Source: x.Source, Line: x.Line, Group: x.Group})
+	}
+}
+
+// asleep adds the rules that would match if their lists applied.
+func (g *generation) asleep(e *ui.Explanation, a asker, awake, all []lists.Explanation) {
+	for _, x := range all {
+		if slices.ContainsFunc(awake, func(o lists.Explanation) bool { return o.Place == x.Place && o.Line == x.Line }) {
+			continue
+		}
+		e.Asleep = append(e.Asleep, ui.Rule{Verdict: wordFor(x.Verdict), List: x.List, Rule: x.Rule, Source: x.Source, Line: x.Line, Group: x.Group,
+			Why: g.whyAsleep(a, x.Place)})
+	}
+}
+
+// remedy is the line of the configuration that would allow what a verdict denies.
+func (g *generation) remedy(a asker, name, list string, v lists.Verdict) *ui.Remedy {
+	b := &g.config.Blocking
+	switch {
+	case list == resolver.RebindList:
+		return &ui.Remedy{Table: "[blocking]", Line: "rebind_allow = " + array(b.RebindAllow, name)}
+	case v.Level < lists.OfGroup && v.Action == lists.Rewrite && v.Level == lists.Own:
+		return &ui.Remedy{Table: "[blocking]", Line: "allow = " + array(b.Allow, "@@||"+name+"^$dnsrewrite")}
+	case v.Level < lists.OfGroup:
+		return &ui.Remedy{Table: "[blocking]", Line: "allow = " + array(b.Allow, name)}
+	}
+	group := a.policy.Groups[0]
+	rule := name
+	if v.Action == lists.Rewrite {
+		rule = "@@||" + name + "^$dnsrewrite"
+	}
+	return &ui.Remedy{Table: "[groups." + tomlKey(group) + "]", Line: "allow = " + array(g.config.Groups[group].Allow, rule)}
+}
+
+// array is a TOML array of strings with one more.
+func array(have []string, more string) string {
+	all := make([]string, 0, len(have)+1)
+	for _, s := range append(slices.Clone(have), more) {
+		all = append(all, tomlString(s))
+	}
+	return "[" + strings.Join(all, ", ") + "]"
+}
+
+// tomlString is a basic string (TOML 1.0, "String").
+func tomlString(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`).Replace(s) + `"`
+}
+
+// tomlKey is a key, in quotes where it has to be.
+func tomlKey(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == "" {
+		return s
+	}
+	return tomlString(s)
+}
+
+// follow asks the upstreams for e's name and explains what its answer leads to.
+// Nothing of a blocked name goes there.
+func (g *generation) follow(ctx context.Context, e *ui.Explanation, a asker, asked lists.Verdict, qtype uint16) error {
+	if g.local.Owns(e.Name) != "" {
+		return nil
+	}
+	wire, err := new(dns.Msg).SetQuestion(dns.Fqdn(e.Name), qtype).Pack()
 	if err != nil {
 		return err
 	}
-	q := &resolver.Query{Transport: resolver.TCP, Start: time.Now(), MayWait: true} // without a client: asked by deadpixel itself
+	q := &resolver.Query{Client: a.who.Address, Transport: resolver.TCP, Start: time.Now()}
 	if fault := q.Parse(wire); fault != resolver.Sound {
 		return fmt.Errorf("%q cannot be asked for", e.Name)
 	}
-	var a resolver.Answer
 	ctx, cancel := context.WithTimeout(ctx, g.config.Upstream.Timeout)
 	defer cancel()
-	if err := g.resolver.Resolve(ctx, q, &a); err != nil {
+	denied := false
+	answer, err := g.resolver.Trace(ctx, q, a.policy, asked, func(step resolver.Step) bool {
+		g.link(e, a, step, !denied)
+		denied = denied || step.Denied || step.Inside
+		return true
+	})
+	if err != nil {
 		return err
 	}
-	if a.Hidden != nil {
-		return g.uncover(e, string(a.Hidden), a.Reason, qtype)
-	}
-	if a.List == resolver.RebindList {
-		e.Verdict, e.List, e.Rule = verdictBlocked, a.List, e.Name
-		e.Source, e.Line = g.config.file, g.config.lines.of("blocking.rebind_protection")
-		e.Note = "a public name that leads to a private address; [blocking] rebind_allow spares it"
-		return nil
-	}
-	if err := m.Unpack(a.Wire); err != nil {
+	m := new(dns.Msg)
+	if err := m.Unpack(answer.Wire); err != nil {
 		return err
 	}
 	if m.Rcode != dns.RcodeSuccess {
@@ -203,12 +188,6 @@ func (g *generation) follow(ctx context.Context, e *ui.Explanation, qtype uint16
 	}
 	for _, rr := range m.Answer {
 		switch rr := rr.(type) {
-		case *dns.CNAME:
-			hidden, err := g.explain(rr.Target, qtype)
-			if err != nil {
-				return err
-			}
-			e.Chain = append(e.Chain, hidden)
 		case *dns.A:
 			e.Addresses = append(e.Addresses, rr.A.String())
 		case *dns.AAAA:
@@ -218,49 +197,45 @@ func (g *generation) follow(ctx context.Context, e *ui.Explanation, qtype uint16
 	return nil
 }
 
-// uncover explains that e's name is blocked for what its answer leads to.
-func (g *generation) uncover(e *ui.Explanation, hidden string, how resolver.Reason, qtype uint16) error {
-	behind, err := g.explain(hidden, qtype)
-	if err != nil {
-		return err
+// link adds a step to the chain. The first that is denied decides about e.
+func (g *generation) link(e *ui.Explanation, a asker, step resolver.Step, first bool) {
+	l := ui.Link{Type: dns.TypeToString[step.Type], Target: string(step.Name), Verdict: wordFor(step.Verdict)}
+	var found []lists.Explanation
+	if step.Address.IsValid() {
+		l.Target = step.Address.String()
+		if step.Verdict.Action == lists.None && !step.Inside {
+			return // an ordinary address
+		}
+		found = g.store.ExplainAddress(step.Address, step.Type, &a.who)
+	} else {
+		l.Owner, l.Category = g.owners.lookup(l.Target)
+		found = g.store.Explain(l.Target, step.Type, &a.who)
 	}
-	e.Chain = append(e.Chain, behind)
-	e.Verdict, e.List, e.Rule, e.Source, e.Line = behind.Verdict, behind.List, behind.Rule, behind.Source, behind.Line
-	record := "a CNAME"
-	if how == resolver.ByHTTPS {
-		record = "an HTTPS record"
+	if len(found) > 0 {
+		l.List, l.Rule, l.Source, l.Line = found[0].List, found[0].Rule, found[0].Source, found[0].Line
 	}
-	e.Note = "its answer leads to " + behind.Name + " by " + record
-	return nil
+	if step.Inside {
+		l.Verdict, l.List, l.Rule, l.Source, l.Line = verdictBlocked, resolver.RebindList, e.Name, g.config.file, g.lineOf(resolver.RebindList)
+	}
+	e.Chain = append(e.Chain, l)
+	if !first || !step.Denied && !step.Inside {
+		return
+	}
+	e.Verdict, e.List, e.Rule, e.Source, e.Line = verdictBlocked, l.List, l.Rule, l.Source, l.Line
+	e.Note = "its answer leads to " + l.Target + " by " + article(l.Type)
+	switch {
+	case step.Inside:
+		e.Note = "a public name that leads to a private address"
+	case len(found) > 0:
+		g.decided(e, a, found[0])
+	}
+	e.Remedy = g.remedy(a, e.Name, l.List, step.Verdict)
 }
 
-// printExplanation writes e for a person.
-func printExplanation(out io.Writer, e ui.Explanation) {
-	fmt.Fprintf(out, "%s: %s%s\n", e.Name, e.Verdict, by(e.List, e.Rule, e.Source, e.Line))
-	if e.Note != "" {
-		fmt.Fprintf(out, "  %s\n", e.Note)
+// article is the name of a record type in a sentence.
+func article(kind string) string {
+	if strings.ContainsAny(kind[:1], "AH") {
+		return "an " + kind + " record"
 	}
-	if e.Owner != "" {
-		fmt.Fprintf(out, "  belongs to %s (%s)\n", e.Owner, e.Category)
-	}
-	for _, r := range e.Weaker {
-		fmt.Fprintf(out, "  also %s%s\n", r.Verdict, by(r.List, r.Rule, r.Source, r.Line))
-	}
-	for _, x := range e.Chain {
-		fmt.Fprintf(out, "  behind it %s: %s%s\n", x.Name, x.Verdict, by(x.List, x.Rule, x.Source, x.Line))
-	}
-	if len(e.Addresses) > 0 {
-		fmt.Fprintf(out, "  addresses %s\n", strings.Join(e.Addresses, ", "))
-	}
-}
-
-// by names the rule that decided.
-func by(list, rule, source string, line int) string {
-	if list == "" {
-		return ""
-	}
-	if line == 0 {
-		return fmt.Sprintf(" by list %s, rule %s (%s)", list, rule, source)
-	}
-	return fmt.Sprintf(" by list %s, rule %s (%s:%d)", list, rule, source, line)
+	return "a " + kind + " record"
 }

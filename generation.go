@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"deadpixel/lists"
 	"deadpixel/lists/fetch"
+	"deadpixel/lists/owners"
 	"deadpixel/metrics"
 	"deadpixel/resolver"
 	"deadpixel/resolver/upstream"
@@ -23,8 +26,13 @@ type generation struct {
 	visitors *resolver.Access // who may see the page
 	pools    *pools
 	cache    *resolver.Cache
+	owners   *ownership
 	store    *lists.Store
 	local    *resolver.LocalNames
+	clients  *resolver.Clients
+	policies *resolver.Policies
+	applies  []resolver.Applies // to whom each list of the store applies, by its place
+	own      int                // how many of them are rules of the configuration
 	resolver *resolver.Resolver
 
 	stop context.CancelFunc
@@ -88,12 +96,17 @@ func newGeneration(c *Config, old *generation, p parts) (*generation, error) {
 }
 
 // load reads the lists from disk and makes the resolver. No other store may run
-// on the data directory meanwhile.
-func (g *generation) load(ctx context.Context, p parts) error {
+// on the data directory meanwhile. What old, which may be nil, knows of clients'
+// addresses is taken over.
+func (g *generation) load(ctx context.Context, old *generation, p parts) error {
 	c := g.config
 	var err error
+	fetcher := newFetcher(g.pools.bootstrap, lists.Builtins{Owners: func() *owners.Data { return g.owners.data.Load() }})
+	if g.owners, err = newOwnership(ctx, c, fetcher, p); err != nil {
+		return err
+	}
 	options := lists.Options{Dir: p.dataDir, ReadOnly: p.metrics == nil, Log: p.log, OnFailure: p.onFailure(), Gentle: p.serving}
-	if g.store, err = openStore(c, options, g.pools.bootstrap); err != nil {
+	if g.store, err = openStore(c, options, fetcher); err != nil {
 		return err
 	}
 	if err := g.store.Load(ctx); err != nil {
@@ -107,27 +120,52 @@ func (g *generation) load(ctx context.Context, p parts) error {
 	if err != nil {
 		return fmt.Errorf("blocking.response: %w", err)
 	}
+	if g.clients, err = newClients(c, forward, g.local, p.log); err != nil {
+		return err
+	}
+	if old != nil {
+		g.clients.Inherit(old.clients)
+	}
+	// So that a device has its rules from the first query on.
+	if err := g.clients.Read(ctx, netip.Addr{}); err != nil {
+		p.log.Warn("whose addresses are whose cannot be read; such devices count as \"default\" for now", "err", err)
+	}
+	if g.policies, g.applies, err = c.policies(g.clients.Entries(), p.pause); err != nil {
+		return err
+	}
+	rules, _ := c.own()
+	g.own = len(rules)
+	forwarders, err := resolver.NewForwarders(c.DNS.TrustECSFrom)
+	if err != nil {
+		return fmt.Errorf("dns.trust_ecs_from: %w", err)
+	}
 	rebind, err := resolver.NewRebind(c.Blocking.RebindAllow)
 	if err != nil {
 		return fmt.Errorf("blocking.rebind_allow: %w", err)
 	}
 	rebind.On = c.Blocking.RebindProtection
 	g.resolver = resolver.New(resolver.Options{
-		Access:    g.access,
-		RateLimit: c.DNS.RateLimit,
-		Probe:     p.probe,
-		Local:     g.local,
+		Access:     g.access,
+		Forwarders: forwarders,
+		RateLimit:  c.DNS.RateLimit,
+		Probe:      p.probe,
+		Clients:    g.clients,
+		Local:      g.local,
+		Policies:   g.policies,
 		Blocking: resolver.Blocking{
 			Matcher:  g.store,
-			Pause:    p.pause,
 			Response: response,
 			TTL:      c.Blocking.TTL,
 			Canaries: c.Blocking.Canaries,
+			Safe:     lists.SafeSearch(),
 
 			FollowCNAME: c.Blocking.FollowCNAME,
 			FollowHTTPS: c.Blocking.FollowHTTPS,
-			Rebind:      rebind,
-			Routed:      forward.Routed,
+
+			FollowAddress: c.Blocking.FollowAddress,
+
+			Rebind: rebind,
+			Routed: forward.Routed,
 		},
 		Cache: g.cache,
 		Policy: resolver.CachePolicy{
@@ -151,8 +189,19 @@ func (g *generation) start() {
 	g.stop = cancel
 	g.done.Go(func() { g.store.Run(ctx) })
 	g.done.Go(func() { g.access.Run(ctx) })
+	g.done.Go(func() { g.clients.Run(ctx) })
+	g.done.Go(func() { g.owners.run(ctx, func() { g.refreshImplied(ctx) }) })
 	if g.visitors != g.access {
 		g.done.Go(func() { g.visitors.Run(ctx) })
+	}
+}
+
+// refreshImplied makes the lists anew that come from ownership data.
+func (g *generation) refreshImplied(ctx context.Context) {
+	for _, l := range g.config.allLists() {
+		if strings.HasPrefix(l.Source, "builtin:service:") || strings.HasPrefix(l.Source, "builtin:company:") {
+			_ = g.store.Refresh(ctx, l.Name, false) // its status and the log say what went wrong
+		}
 	}
 }
 
@@ -162,23 +211,22 @@ func (g *generation) halt() {
 	g.done.Wait()
 }
 
-// openStore makes the store of c's lists; o says all but what c does. b resolves
-// the names of the lists' hosts.
-func openStore(c *Config, o lists.Options, b *upstream.Bootstrap) (*lists.Store, error) {
-	f := fetch.New(fetch.Options{Resolve: b.Lookup, UserAgent: "deadpixel/" + version, Clock: atLeastBuilt})
+// newFetcher makes what brings lists. b resolves the names of their hosts.
+func newFetcher(b *upstream.Bootstrap, builtins lists.Builtins) *fetch.Fetcher {
+	return fetch.New(fetch.Options{Resolve: b.Lookup, UserAgent: "deadpixel/" + version, Clock: atLeastBuilt, Builtins: builtins})
+}
+
+// openStore makes the store of c's lists, which f brings; o says all but what c
+// does.
+func openStore(c *Config, o lists.Options, f *fetch.Fetcher) (*lists.Store, error) {
 	o.OwnSource = c.file
-	for i, l := range c.Lists {
+	o.Own, _ = c.own()
+	for i, l := range c.allLists() {
 		entry, err := c.list(f, l)
 		if err != nil {
 			return nil, Problem{c.file, c.lines.of(fmt.Sprintf("lists[%d].source", i)), err.Error()}
 		}
 		o.Lists = append(o.Lists, entry)
-	}
-	for _, text := range c.Blocking.Deny {
-		o.Deny = append(o.Deny, lists.OwnRule{Text: text, Line: c.lines.of("blocking.deny")})
-	}
-	for _, text := range c.Blocking.Allow {
-		o.Allow = append(o.Allow, lists.OwnRule{Text: text, Line: c.lines.of("blocking.allow")})
 	}
 	return lists.NewStore(o)
 }
@@ -196,13 +244,17 @@ func (c *Config) list(f *fetch.Fetcher, l ListConfig) (lists.Config, error) {
 	if entry.Format, err = lists.ParseFormat(l.Format); err != nil {
 		return entry, err
 	}
-	entry.Match, err = lists.ParseMatch(l.Match)
+	if entry.Match, err = lists.ParseMatch(l.Match); err != nil {
+		return entry, err
+	}
+	entry.Popular, err = lists.ParsePopular(l.Popular)
 	return entry, err
 }
 
 // sameUpstreams says whether answers of one configuration hold for the other.
 func sameUpstreams(a, b *Config) bool {
-	if len(a.Upstream.Routes) != len(b.Upstream.Routes) || !slices.Equal(a.Upstream.Servers, b.Upstream.Servers) {
+	if len(a.Upstream.Routes) != len(b.Upstream.Routes) || !slices.Equal(a.Upstream.Servers, b.Upstream.Servers) ||
+		!slices.EqualFunc(a.groupServers(), b.groupServers(), slices.Equal) {
 		return false
 	}
 	for suffix, servers := range a.Upstream.Routes {

@@ -20,10 +20,20 @@ const topCompanies = 20
 func (s *server) join() {
 	s.metrics.SetState(func() metrics.State {
 		g := s.current.Load()
-		paused, _ := s.pause.Paused(time.Now())
-		state := metrics.State{Blocking: map[string]bool{defaultGroup: !paused}}
+		state := metrics.State{Blocking: map[string]bool{}}
+		for _, group := range (pauser{s}).Blocking().Groups {
+			state.Blocking[group.Name] = group.Enabled
+		}
 		for _, l := range g.store.Status() {
-			state.Lists = append(state.Lists, metrics.ListState{Name: l.Name, Entries: l.Entries, Updated: l.Updated})
+			one := metrics.ListState{Name: l.Name, Entries: l.Entries, Updated: l.Updated, Added: l.Added, Removed: l.Removed}
+			for _, p := range l.Popular {
+				if p.Held {
+					one.Held++
+				} else {
+					one.Flagged++
+				}
+			}
+			state.Lists = append(state.Lists, one)
 		}
 		for _, u := range g.pools.list() {
 			healthy, _ := u.Health()
@@ -38,60 +48,20 @@ func (s *server) join() {
 
 // page makes the page for a configuration.
 func (s *server) page(c *Config) (http.Handler, error) {
-	zone := time.Local
-	if c.TimeZone != "" {
-		var err error
-		if zone, err = time.LoadLocation(c.TimeZone); err != nil {
-			return nil, fmt.Errorf("time_zone: %w", err)
-		}
+	zone, err := c.zone()
+	if err != nil {
+		return nil, err
 	}
 	p, err := ui.New(ui.Options{
 		Blocker: pauser{s}, Lists: pageLists{s}, Stats: s.stats, Upstreams: s.upstreams,
-		Explain: func(name, _, qtype string) (ui.Explanation, error) {
-			t, err := parseType(qtype)
-			if err != nil {
-				return ui.Explanation{}, err
-			}
-			return s.current.Load().explain(name, t)
+		Explain: func(ctx context.Context, q ui.Question) (ui.Explanation, error) {
+			return s.current.Load().explain(ctx, q)
 		},
 		Kept: s.kept, Forget: s.metrics.Forget, Ready: s.ready, Alive: s.ask, Metrics: s.metrics.Handler(),
 		Allow:   func(ip netip.Addr) bool { return s.current.Load().visitors.Allows(ip) },
 		Version: version, Started: s.started, Zone: zone, PasswordHash: c.Web.PasswordHash, Hosts: c.Web.Hosts, Log: s.log,
 	})
 	return p, err
-}
-
-// pauser is the ui.Blocker.
-type pauser struct{ s *server }
-
-func (p pauser) Blocking() (bool, time.Time) {
-	paused, until := p.s.pause.Paused(time.Now())
-	return !paused, until
-}
-
-func (p pauser) Pause(group string, d time.Duration) error {
-	if err := knownGroup(group); err != nil {
-		return err
-	}
-	p.s.pause.For(d)
-	p.s.log.Info("blocking is paused", "for", d)
-	return nil
-}
-
-func (p pauser) Resume(group string) error {
-	if err := knownGroup(group); err != nil {
-		return err
-	}
-	p.s.pause.Resume()
-	p.s.log.Info("blocking is on again")
-	return nil
-}
-
-func knownGroup(group string) error {
-	if group != defaultGroup {
-		return fmt.Errorf("there is no group %q; all clients are in %q: %w", group, defaultGroup, ui.ErrNotFound)
-	}
-	return nil
 }
 
 // pageLists is the ui.Lists.
@@ -101,16 +71,32 @@ func (p pageLists) Lists() []ui.List {
 	all := []ui.List{}
 	for _, l := range p.s.current.Load().store.Status() {
 		one := ui.List{Name: l.Name, Kind: "deny", Source: l.Source, Format: l.Format.String(), Entries: l.Entries, Skipped: l.Skipped,
-			Updated: moment(l.Updated), Next: moment(l.Next), LastError: l.LastError}
+			Updated: moment(l.Updated), Next: moment(l.Next), LastError: l.LastError,
+			Added: l.Added, Removed: l.Removed, Changed: moment(l.Changed)}
 		if l.Kind == lists.Allow {
 			one.Kind = "allow"
 		}
 		for _, skip := range l.Skips {
 			one.Skips = append(one.Skips, skip.String())
 		}
+		for _, r := range l.Popular {
+			one.Popular = append(one.Popular, ui.PopularRule(r))
+		}
 		all = append(all, one)
 	}
 	return all
+}
+
+func (p pageLists) Changes(name string) ([]ui.Change, error) {
+	found, err := p.s.current.Load().store.Changes(name)
+	if errors.Is(err, lists.ErrNoList) {
+		return nil, fmt.Errorf("%w: %w", err, ui.ErrNotFound)
+	}
+	all := []ui.Change{}
+	for _, c := range found {
+		all = append(all, ui.Change(c))
+	}
+	return all, err
 }
 
 func (p pageLists) Refresh(ctx context.Context, name string, force bool) error {
@@ -175,6 +161,8 @@ func (s *server) kept() []ui.Kept {
 			Until: "24 hours after, or deadpixel stops, or erased"},
 		{What: "copies of the lists, with what their servers said of their version", Why: "blocking works after a start without internet",
 			Where: s.dataDir(g.config), Much: fmt.Sprintf("%d lists, %d rules", len(g.config.Lists), g.rules()), Until: "replaced by newer ones; 30 days after a list is removed"},
+		{What: "what the last refreshes of each list changed: how many rules, and the first of them", Why: "the page can say what became different, and when",
+			Where: s.dataDir(g.config), Much: fmt.Sprintf("of %d lists the last 20 changes, of each up to 400 rules", len(g.config.Lists)), Until: "20 newer changes; 30 days after a list is removed"},
 		{What: "a random key for the hashes of rules", Why: "nobody can write a list that slows the search down", Where: s.dataDir(g.config), Much: "16 bytes", Until: "deleted by hand"},
 	}
 	if g.cache != nil {

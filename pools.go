@@ -48,6 +48,7 @@ func newPools(c *Config, old *generation, log *slog.Logger) (*pools, error) {
 	for _, suffix := range slices.Sorted(maps.Keys(c.Upstream.Routes)) {
 		wanted = append(wanted, c.Upstream.Routes[suffix]...)
 	}
+	wanted = append(wanted, slices.Concat(c.groupServers()...)...)
 	for _, address := range wanted {
 		if p.servers[address] != nil {
 			continue
@@ -106,8 +107,13 @@ func (p *pools) forward(c *Config, o resolver.Observer) (*resolver.Forward, erro
 	for suffix, servers := range c.Upstream.Routes {
 		routes[suffix] = p.pick(servers)
 	}
+	var groups [][]resolver.Upstream
+	for _, servers := range c.groupServers() {
+		groups = append(groups, p.pick(servers))
+	}
 	return resolver.NewForward(resolver.ForwardOptions{
 		Servers:  p.pick(c.Upstream.Servers),
+		Groups:   groups,
 		Strategy: strategy,
 		Routes:   routes,
 		Timeout:  c.Upstream.Timeout,

@@ -50,7 +50,7 @@ func (s *server) replace(ctx context.Context) error {
 	// Two stores must not write into one directory. Queries go on with the set
 	// that the old one has loaded.
 	old.halt()
-	if err := next.load(ctx, s.parts(c)); err != nil {
+	if err := next.load(ctx, old, s.parts(c)); err != nil {
 		old.start()
 		web.abandon(s.web)
 		sockets.CloseExcept(s.sockets)

@@ -63,7 +63,7 @@ func serveCommand(ctx context.Context, f flags, errOut io.Writer) error {
 	s.notify = notifier{s.log}
 	s.probe = probeName()
 	b := buildInfo()
-	s.metrics = metrics.New(metrics.Options{Version: b.version, Commit: b.commit, Owner: ownerOf})
+	s.metrics = metrics.New(metrics.Options{Version: b.version, Commit: b.commit, Owner: s.ownerOf})
 	return s.run(ctx, c)
 }
 
@@ -77,8 +77,8 @@ func probeName() string {
 }
 
 // ownerOf names the company behind a blocked name, for the metric.
-func ownerOf(name []byte) string {
-	o, _ := owners.Lookup(name)
+func (s *server) ownerOf(name []byte) string {
+	o, _ := owners.Lookup(s.current.Load().owners.data.Load(), name)
 	return o.Company
 }
 
@@ -104,6 +104,7 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 	if s.web, err = s.openWebsite(c); err != nil {
 		return err
 	}
+	s.restorePauses(s.dataDir(c))
 	g, err := s.first(ctx, c)
 	if err != nil {
 		return err
@@ -157,7 +158,7 @@ func (s *server) first(ctx context.Context, c *Config) (*generation, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := g.load(ctx, s.parts(c)); err != nil {
+	if err := g.load(ctx, nil, s.parts(c)); err != nil {
 		g.pools.closeExcept(nil)
 		return nil, err
 	}

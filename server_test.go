@@ -134,6 +134,60 @@ func TestHiddenTracker(t *testing.T) {
 	p.stop()
 }
 
+// A list that turns against a popular name is found out, over a reload as well,
+// until somebody takes it as it is.
+func TestHeldRule(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ours.txt")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("keep.example\n")
+	up := newInternet(t)
+	p := prepare(t, basics(up.address)+fmt.Sprintf("[[lists]]\nname = \"ours\"\nsource = %q\npopular = \"hold\"\n", file)).start()
+	refresh := func(body string) {
+		t.Helper()
+		r, err := http.Post(p.web+"/api/v1/lists/refresh", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if r.StatusCode != http.StatusOK {
+			t.Errorf("refresh %s: %s", body, r.Status)
+		}
+	}
+	held := func(n int) {
+		t.Helper()
+		p.wantMetrics(fmt.Sprintf(`deadpixel_list_popular_rules{list="ours",state="held"} %d`, n), `deadpixel_list_popular_rules{list="ours",state="flagged"} 0`)
+	}
+	held(0)
+	write("keep.example\nnew.example\ngithub.com\n")
+	refresh(`{"list":"ours"}`)
+	for range 2 {
+		p.wantRcode("github.com", dns.RcodeSuccess)
+		p.wantRcode("new.example", dns.RcodeNameError)
+		held(1)
+		_, changes := p.get("/api/v1/lists/changes?list=ours")
+		if !strings.Contains(changes, "new.example") || strings.Contains(changes, "github.com") {
+			t.Errorf("changes: %s", changes)
+		}
+		p.signal(syscall.SIGHUP)
+		p.wait("configuration reloaded")
+	}
+	if _, page := p.get("/"); !strings.Contains(page, "Accept held rules") {
+		t.Error("the page does not offer to accept the rule")
+	}
+	if status, _ := p.get("/api/v1/lists/changes?list=other"); status != http.StatusNotFound {
+		t.Errorf("changes of no list: %d", status)
+	}
+	refresh(`{"list":"ours","force":true}`)
+	p.wantRcode("github.com", dns.RcodeNameError)
+	held(0)
+	p.stop()
+}
+
 func TestReload(t *testing.T) {
 	up := newInternet(t)
 	base := basics(up.address)
@@ -250,7 +304,7 @@ func TestPauseResumeExplain(t *testing.T) {
 		t.Errorf("explain --resolve: %s", out)
 	}
 	if _, out := p.command("explain", "--resolve", "cloaked.example.org"); !strings.Contains(out, "cloaked.example.org: blocked by list starter") || !strings.Contains(out, "by a CNAME") ||
-		!strings.Contains(out, "behind it pixel.facebook.com: blocked") {
+		!strings.Contains(out, "-> CNAME pixel.facebook.com: blocked") {
 		t.Errorf("explain --resolve of a tracker's other name: %s", out)
 	}
 	p.stop()

@@ -52,12 +52,15 @@ func (c *Config) validate() error {
 		k.report("dns.listen", errors.New("without an address nobody can ask; write [\":53\"]"))
 	}
 	k.networks("dns.allow_from", c.DNS.AllowFrom)
+	k.networks("dns.trust_ecs_from", c.DNS.TrustECSFrom)
 	if c.DNS.RateLimit < 0 {
 		k.report("dns.rate_limit", errors.New("cannot be negative; 0 means no limit"))
 	}
 	k.upstreams()
 	k.blocking()
 	k.lists()
+	k.groups()
+	k.clients()
 	for _, name := range slices.Sorted(maps.Keys(c.Local)) {
 		_, err := resolver.NewLocal(map[string][]string{name: c.Local[name]}, nil)
 		k.report("local."+name, err)
@@ -67,6 +70,9 @@ func (c *Config) validate() error {
 		k.report("upstream.routes."+suffix, err)
 	}
 	k.cache()
+	if c.Owners.Refresh < time.Hour {
+		k.report("owners.refresh", errors.New("has to be at least \"1h\""))
+	}
 	if c.Web.Listen != "" {
 		k.addresses("web.listen", []string{c.Web.Listen})
 	}
@@ -137,16 +143,91 @@ func (k *checker) blocking() {
 	if b.TTL > 24*time.Hour {
 		k.report("blocking.ttl", errors.New("more than a day would keep a wrongly blocked name away for too long"))
 	}
-	for _, text := range b.Deny {
-		_, err := lists.ParseRule(text, lists.Deny)
-		k.report("blocking.deny", err)
-	}
-	for _, text := range b.Allow {
-		_, err := lists.ParseRule(text, lists.Allow)
-		k.report("blocking.allow", err)
-	}
+	k.rules("blocking", b.Deny, b.Allow)
 	_, err = resolver.NewRebind(b.RebindAllow)
 	k.report("blocking.rebind_allow", err)
+}
+
+// rules checks the rules of a table's deny and allow.
+func (k *checker) rules(table string, deny, allow []string) {
+	for _, text := range deny {
+		_, err := lists.ParseRule(text, lists.Deny)
+		k.report(table+".deny", err)
+	}
+	for _, text := range allow {
+		_, err := lists.ParseRule(text, lists.Allow)
+		k.report(table+".allow", err)
+	}
+}
+
+// groups checks the tables [groups.NAME].
+func (k *checker) groups() {
+	for name, g := range k.c.Groups {
+		key := "groups." + name
+		k.rules(key, g.Deny, g.Allow)
+		if g.Response != "" {
+			_, err := resolver.ParseResponse(g.Response)
+			k.report(key+".response", err)
+		}
+		for _, s := range g.Upstream {
+			k.report(key+".upstream", upstream.Check(s))
+		}
+		for _, s := range g.Services {
+			k.builtin(key+".services", "service:"+s)
+		}
+		for _, s := range g.NoAccount {
+			k.builtin(key+".no_account", "company:"+s)
+		}
+	}
+	if n := len(k.c.groupServers()); n > maxGroupServers {
+		k.report("groups", fmt.Errorf("%d groups have servers of their own, each different; at most %d are possible", n, maxGroupServers))
+	}
+}
+
+// builtin checks the name of a builtin list. What data of the user's own may know is
+// not known here.
+func (k *checker) builtin(key, name string) {
+	if _, err := (lists.Builtins{}).Text(name); k.c.Owners.Source == "" || !errors.Is(err, lists.ErrNoOwner) {
+		k.report(key, err)
+	}
+}
+
+// inGroups checks names of groups.
+func (k *checker) inGroups(key string, names []string) {
+	for _, name := range names {
+		if _, known := k.c.Groups[name]; !known {
+			k.report(key, fmt.Errorf("there is no group %q%s; write a table [groups.%s]", name, didYouMean(name, slices.Collect(maps.Keys(k.c.Groups))), name))
+		}
+	}
+}
+
+// clients checks the entries of [[clients]].
+func (k *checker) clients() {
+	seen := map[string]bool{}
+	for i, c := range k.c.Clients {
+		key := fmt.Sprintf("clients[%d]", i)
+		switch {
+		case c.Name == "":
+			k.report(key, errors.New("the client needs a name"))
+		case seen[c.Name]:
+			k.report(key+".name", fmt.Errorf("there are two clients named %q", c.Name))
+		}
+		seen[c.Name] = true
+		if len(c.Match) == 0 {
+			k.report(key, fmt.Errorf("client %q needs a match: an address, a network, a MAC, \"host:NAME\" or \"id:NAME\"", c.Name))
+		}
+		for _, m := range c.Match {
+			k.report(key+".match", resolver.CheckMatch(m))
+		}
+		if len(c.Groups) == 0 {
+			k.report(key, fmt.Errorf("client %q needs groups; write groups = [%q] for what everybody gets", c.Name, resolver.DefaultGroup))
+		}
+		k.inGroups(key+".groups", c.Groups)
+	}
+	if len(k.problems) == 0 { // what only all of them together get wrong
+		_, err := newClients(k.c, nil, nil, slog.New(slog.DiscardHandler))
+		k.report("clients", err)
+	}
 }
 
 func (k *checker) lists() {
@@ -156,7 +237,7 @@ func (k *checker) lists() {
 		switch {
 		case l.Name == "":
 			k.report(key, errors.New("the list needs a name"))
-		case l.Name == lists.OwnList || l.Name == resolver.CanaryList || l.Name == resolver.RebindList:
+		case reserved(l.Name):
 			k.report(key+".name", fmt.Errorf("%q is taken: it stands for deadpixel's own rules in metrics", l.Name))
 		case seen[l.Name]:
 			k.report(key+".name", fmt.Errorf("there are two lists named %q; each needs its own", l.Name))
@@ -166,15 +247,18 @@ func (k *checker) lists() {
 			k.report(key, fmt.Errorf("list %q needs a source: builtin:starter, a path or a URL", l.Name))
 		}
 		if name, ok := strings.CutPrefix(l.Source, "builtin:"); ok {
-			if _, known := lists.Builtin(name); !known {
-				k.report(key+".source", fmt.Errorf("there is no builtin list %q; there is builtin:starter", name))
-			}
+			k.builtin(key+".source", name)
 		}
 		k.report(key+".kind", oneOf(l.Kind, "deny", "allow"))
 		_, err := lists.ParseFormat(l.Format)
 		k.report(key+".format", err)
 		_, err = lists.ParseMatch(l.Match)
 		k.report(key+".match", err)
+		_, err = lists.ParsePopular(l.Popular)
+		k.report(key+".popular", err)
+		k.inGroups(key+".groups", l.Groups)
+		_, err = resolver.ParseSchedule(l.Schedule)
+		k.report(key+".schedule", err)
 		if l.Refresh < time.Second {
 			k.report(key+".refresh", errors.New("has to be at least \"1s\""))
 		}
@@ -234,6 +318,12 @@ func (c *Config) path(source string) string {
 		return source
 	}
 	return filepath.Join(filepath.Dir(c.file), source)
+}
+
+// reserved says whether a list may not have this name.
+func reserved(name string) bool {
+	return name == lists.OwnList || name == resolver.CanaryList || name == resolver.RebindList || name == lists.SafeSearchList ||
+		strings.HasPrefix(name, servicePrefix) || strings.HasPrefix(name, companyPrefix)
 }
 
 func oneOf(value string, allowed ...string) error {

@@ -147,7 +147,8 @@ func files(t *testing.T, dir string) map[string][]byte {
 }
 
 // The same without chance: every state of the directory between two versions,
-// with the next file missing, begun, or written and not yet renamed.
+// with the next file missing, begun, or written and not yet renamed. What changed
+// is told of only when it has happened.
 func TestEveryMomentOfStoring(t *testing.T) {
 	dir := t.TempDir()
 	source := &shop{text: crashText(0), etag: "0"}
@@ -168,14 +169,15 @@ func TestEveryMomentOfStoring(t *testing.T) {
 
 	for from, start := range map[int]map[string][]byte{-1: empty, 0: before} {
 		var order []string // in which the files of the new version come
-		for _, end := range []string{".raw", ".list", ".json"} {
+		for _, end := range []string{".raw", ".list", ".json", "-changes.json"} {
 			for name, b := range after {
-				if strings.HasSuffix(name, end) && !bytes.Equal(start[name], b) && (from >= 0 || !bytes.Equal(before[name], b)) {
+				changes := strings.HasSuffix(name, "-changes.json")
+				if strings.HasSuffix(name, end) && changes == (end == "-changes.json") && !bytes.Equal(start[name], b) && (from >= 0 || !bytes.Equal(before[name], b)) {
 					order = append(order, name)
 				}
 			}
 		}
-		if len(order) != 3 {
+		if len(order) != 4 {
 			t.Fatalf("%v", order)
 		}
 		for done := range len(order) + 1 {
@@ -192,11 +194,19 @@ func TestEveryMomentOfStoring(t *testing.T) {
 					state[order[done]+".123"+temporary] = b
 				}
 				want := from
-				if done == len(order) {
+				if done >= len(order)-1 {
 					want = 1
 				}
-				if got := whole(t, restored(t, state)); got != want {
+				dir := restored(t, state)
+				if got := whole(t, dir); got != want {
 					t.Errorf("from version %d, %d files written, the next %s: version %d, want %d", from, done, begun, got, want)
+				}
+				s, err := crashStore(dir, &shop{err: errors.New("no internet")})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if told, err := s.Changes("a"); err != nil || len(told) != max(0, done-len(order)+1) {
+					t.Errorf("from version %d, %d files written, the next %s: %d changes, %v", from, done, begun, len(told), err)
 				}
 			}
 		}
@@ -275,7 +285,21 @@ func TestLeftoversGo(t *testing.T) {
 	if err := s.Refresh(t.Context(), "a", false); err != nil {
 		t.Fatal(err)
 	}
-	has(5, nil, nil) // the copy before went with its successor's coming
+	has(6, nil, nil) // the copy before went with its successor's coming, which is told of
+	for file := range files(t, filepath.Join(dir, "lists")) {
+		age(file, 1000*time.Hour)
+	}
+	source.put(crashText(0), "", nil)
+	if err := s.Refresh(t.Context(), "a", false); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := s.Changes("a"); err != nil || len(all) != 2 {
+		t.Errorf("%d changes, %v", len(all), err)
+	}
+	source.put(crashText(1), "", nil)
+	if err := s.Refresh(t.Context(), "a", false); err != nil {
+		t.Fatal(err)
+	}
 	if whole(t, dir) != 1 {
 		t.Error("the new copy is gone")
 	}

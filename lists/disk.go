@@ -22,6 +22,7 @@ import (
 //	                    sum of their content, and is written last
 //	NAME-SUM.raw        the text as fetched, in gzip
 //	NAME-SUM-HOW.list   compiled; HOW is how it was to be understood
+//	NAME-changes.json   what the last refreshes changed; nothing depends on it
 //
 // Every file is written aside, synced and renamed, so that a start after a kill
 // at any moment finds the copy before or the copy after.
@@ -42,6 +43,14 @@ type meta struct {
 	Skipped int
 	Skips   []Skip `json:",omitempty"`
 	Shrunk  shrunk
+	Changed lastChange
+	popular
+}
+
+// lastChange is the numbers of the last Change; a zero time when there was none.
+type lastChange struct {
+	Time           time.Time
+	Added, Removed int
 }
 
 // shrunk is content that is held back.
@@ -84,7 +93,7 @@ func openDisk(dir string, readOnly bool) (disk, Seed, error) {
 	if readOnly {
 		return d, seed, nil // compiled copies are of no use without theirs, the texts are
 	}
-	if err := replaceFile(path, seed[:]); err != nil {
+	if err := ReplaceFile(path, seed[:]); err != nil {
 		return disk{}, seed, err
 	}
 	return d, seed, nil
@@ -113,7 +122,11 @@ func (d disk) hasRaw(c Config, m *meta) bool {
 func (d disk) rawFile(c Config, m *meta) string { return d.path(name(c) + "-" + m.Sum + ".raw") }
 
 func (d disk) listFile(c Config, m *meta) string {
-	how := sha256.Sum256(fmt.Appendf(nil, "%d %d %d %d", parserVersion, c.Kind, c.Format, c.Match))
+	text := fmt.Appendf(nil, "%d %d %d %d", parserVersion, c.Kind, c.Format, c.Match)
+	for i := range m.Held {
+		text = fmt.Appendf(text, " %s", m.Held[i].Rule.text(c.Kind))
+	}
+	how := sha256.Sum256(text)
 	return d.path(name(c) + "-" + m.Sum + "-" + hex.EncodeToString(how[:4]) + ".list")
 }
 
@@ -144,7 +157,7 @@ func (d disk) writeMeta(c Config, m *meta) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(d.path(name(c)+".json"), b)
+	return ReplaceFile(d.path(name(c)+".json"), b)
 }
 
 func (d disk) readList(c Config, m *meta, seed Seed, gentle bool) (*List, error) {
@@ -225,8 +238,10 @@ func (d disk) clean(c Config, m *meta) error {
 	prefix := name(c) + "-"
 	return d.remove(func(file string) time.Duration {
 		switch path := d.path(file); {
-		case !strings.HasPrefix(file, prefix), path == d.rawFile(c, m), path == d.listFile(c, m):
+		case !strings.HasPrefix(file, prefix), path == d.rawFile(c, m), path == d.listFile(c, m), path == d.changesFile(c):
 			return keep
+		case strings.HasSuffix(file, damaged):
+			return orphanAge
 		case strings.HasSuffix(file, temporary):
 			return unfinishedAge
 		}
@@ -281,8 +296,9 @@ func createTemp(path string) (*os.File, error) {
 	return os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*"+temporary)
 }
 
-// replaceFile puts b in place of a file, whole or not at all.
-func replaceFile(path string, b []byte) error {
+// ReplaceFile puts b in place of a file, whole or not at all, also when the power
+// fails. Its directory has to be there.
+func ReplaceFile(path string, b []byte) error {
 	f, err := createTemp(path)
 	if err != nil {
 		return err

@@ -29,17 +29,19 @@ const maxExplanations = 20
 // Explain returns every rule that matches a normalised name asked for by who, the
 // one that decides first. It reads the stored texts and may take a moment.
 func (s *Store) Explain(name string, qtype uint16, who *Who) []Explanation {
-	return s.tell(s.Set().Explain([]byte(name), qtype, who))
+	verdicts := s.Set().Explain([]byte(name), qtype, who)
+	return s.Describe(verdicts[:min(len(verdicts), maxExplanations)])
 }
 
 // ExplainAddress is Explain for an address.
 func (s *Store) ExplainAddress(ip netip.Addr, qtype uint16, who *Who) []Explanation {
-	return s.tell(s.Set().ExplainAddress(ip, qtype, who))
+	verdicts := s.Set().ExplainAddress(ip, qtype, who)
+	return s.Describe(verdicts[:min(len(verdicts), maxExplanations)])
 }
 
-// tell finds the texts of verdicts' rules.
-func (s *Store) tell(verdicts []Verdict) []Explanation {
-	verdicts = verdicts[:min(len(verdicts), maxExplanations)]
+// Describe tells of verdicts that the present set's Explain has found where they
+// come from. Every text is read once, however many there are.
+func (s *Store) Describe(verdicts []Verdict) []Explanation {
 	lines := map[*List][]uint32{}
 	for _, v := range verdicts {
 		if v.List.Level == Listed {
@@ -75,8 +77,8 @@ func (s *Store) find(name string) *kept {
 	return nil
 }
 
-// texts are lines of the text that l was compiled from; none when that is no
-// longer the copy in use, or cannot be read.
+// texts are lines of the text that l was compiled from, by their numbers, which it
+// puts in order; none when that is no longer the copy in use, or cannot be read.
 func (k *kept) texts(l *List, lines []uint32) map[uint32]string {
 	k.mu.Lock()
 	m, now := k.meta, k.list
@@ -97,11 +99,14 @@ func (k *kept) texts(l *List, lines []uint32) map[uint32]string {
 		}
 		in = bufio.NewReader(z)
 	}
-	found, last := map[uint32]string{}, slices.Max(lines)
-	for n := uint32(1); n <= last; n++ {
+	slices.Sort(lines)
+	lines = slices.Compact(lines)
+	found := map[uint32]string{}
+	for n := uint32(1); len(lines) > 0; n++ {
 		text, err := readLine(in)
-		if slices.Contains(lines, n) {
+		if lines[0] == n {
 			found[n] = strings.TrimSpace(strings.TrimPrefix(text, "\ufeff"))
+			lines = lines[1:]
 		}
 		if err != nil {
 			break

@@ -24,6 +24,8 @@ type kept struct {
 	meta meta
 	next time.Time
 	err  error
+
+	unwritten []Change // the last ones, where nothing is stored
 }
 
 func newKept(s *Store, c Config) *kept {
@@ -74,6 +76,9 @@ func (k *kept) loadStored() error {
 	if err != nil || m == nil {
 		return err
 	}
+	if d.hasRaw(k.Config, m) {
+		m.settle(k.popularSetting())
+	}
 	if l, err := d.readList(k.Config, m, k.store.seed, k.store.gentle.Load()); err == nil {
 		if !d.hasRaw(k.Config, m) {
 			m.Validators = Validators{} // so that the text comes again
@@ -86,7 +91,7 @@ func (k *kept) loadStored() error {
 		return err
 	}
 	defer raw.Close()
-	l, result, skips, err := k.compile(raw)
+	l, result, skips, err := k.compile(raw, storedNews(m))
 	if err != nil {
 		return err
 	}
@@ -133,22 +138,33 @@ func (k *kept) failed(err error) {
 	}
 }
 
-// compile reads a text, in which there must be a rule.
-func (k *kept) compile(r io.Reader) (*List, ParseResult, []Skip, error) {
+// compile reads a text, in which there must be a rule. Those that n holds back are
+// left out.
+func (k *kept) compile(r io.Reader, n *news) (*List, ParseResult, []Skip, error) {
 	b := NewBuilder(k.Name, k.Kind, k.store.seed)
 	b.gentle = k.store.gentle.Load()
 	var skips []Skip
-	result, err := Parse(r, ParseOptions{List: k.Name, Format: k.Format, Match: k.Match, Kind: k.Kind, Gentle: b.gentle}, b.Add, func(s Skip) {
+	take := func(r Rule) {
+		b.Add(r)
+		n.see(r)
+	}
+	result, err := Parse(r, ParseOptions{List: k.Name, Format: k.Format, Match: k.Match, Kind: k.Kind, Gentle: b.gentle}, take, func(s Skip) {
 		if len(skips) < maxSkips {
 			skips = append(skips, s)
 		}
 	})
+	if err == nil {
+		err = n.judge()
+	}
 	if err != nil {
 		return nil, result, nil, err
 	}
+	for i := range n.found.Held {
+		b.takeOut(&n.found.Held[i].Rule)
+	}
 	l := b.Build()
 	if l.Entries() == 0 {
-		return nil, result, nil, fmt.Errorf("%w (%d lines, %d skipped)", errEmpty, result.Lines, result.Skipped)
+		return nil, result, nil, fmt.Errorf("%w (%d lines, %d skipped, %d held back)", errEmpty, result.Lines, result.Skipped, len(n.found.Held))
 	}
 	return l, result, skips, nil
 }
@@ -178,15 +194,20 @@ func (k *kept) fetch(ctx context.Context, force bool) (changed bool, err error) 
 	defer f.Body.Close()
 	text := k.store.disk.newRaw(k.Config, f.Body, k.store.gentle.Load())
 	defer text.discard()
-	l, result, skips, err := k.compile(text)
+	n := k.newNews(old, &m, force)
+	l, result, skips, err := k.compile(text, n)
 	if err == nil {
 		err = text.finish() // what a parser leaves unread counts as well, such as a cut end
 	}
 	if err != nil {
 		return false, err
 	}
-	if old != nil && text.sum == m.Sum && k.store.disk.hasRaw(k.Config, &m) {
+	accepting := force && len(m.Held) > 0
+	if old != nil && text.sum == m.Sum && k.store.disk.hasRaw(k.Config, &m) && !accepting {
 		m.Validators = f.Validators
+		if force {
+			m.popular = popular{}
+		}
 		k.unchanged(old, m, now)
 		return false, nil
 	}
@@ -195,10 +216,18 @@ func (k *kept) fetch(ctx context.Context, force bool) (changed bool, err error) 
 			return false, err
 		}
 	}
-	m = meta{Validators: f.Validators, Updated: now, Checked: now, Sum: text.sum}
+	change := n.change(&m, l, now)
+	m = meta{Validators: f.Validators, Updated: now, Checked: now, Sum: text.sum, Changed: m.Changed, popular: n.popular(l)}
 	m.note(result, skips)
+	if change != nil {
+		m.Changed = lastChange{now, change.Added, change.Removed}
+	}
 	l, err = k.save(text, &m, l)
 	k.accept(l, m)
+	n.tell()
+	if change != nil {
+		k.record(*change)
+	}
 	if err == nil {
 		err = k.store.disk.clean(k.Config, &m)
 	}

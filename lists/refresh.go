@@ -106,7 +106,7 @@ func (k *kept) refresh(ctx context.Context, force bool) error {
 var ErrNoList = errors.New("there is no such list")
 
 // Refresh fetches the list of a name now, or all when it is "". With force, one
-// that shrank is accepted. It returns what failed.
+// that shrank is accepted, and so are rules that are held back. It returns what failed.
 func (s *Store) Refresh(ctx context.Context, name string, force bool) error {
 	var failed []error
 	found := false

@@ -13,6 +13,10 @@ type Status struct {
 	Next         time.Time // when it is refreshed next; zero before Run
 	LastError    string    // why the last refresh failed; "" when it did not
 	Skips        []Skip    // the first 100 of the skipped lines; not to be changed
+
+	Added, Removed int           // by the last refresh that changed rules; see Store.Changes
+	Changed        time.Time     // when that was; zero when there was none
+	Popular        []PopularRule // rules that a refresh brought and that deny popular names, those held back first
 }
 
 // Status is how every list stands, in order of the configuration.
@@ -28,7 +32,8 @@ func (k *kept) status() Status {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	st := Status{Name: k.Name, Source: k.Source, Kind: k.Kind, Format: k.meta.Format, Skipped: k.meta.Skipped,
-		Updated: k.meta.Updated, Next: k.next, Skips: k.meta.Skips}
+		Updated: k.meta.Updated, Next: k.next, Skips: k.meta.Skips,
+		Added: k.meta.Changed.Added, Removed: k.meta.Changed.Removed, Changed: k.meta.Changed.Time, Popular: k.meta.rules(k.Kind)}
 	if k.list != nil {
 		st.Entries = k.list.Entries()
 	}

@@ -41,6 +41,7 @@ type Config struct {
 	Format  Format
 	Match   MatchMode
 	Refresh time.Duration // how old a copy gets; 0 means a day
+	Popular Popular       // what becomes of a new rule that denies a popular name
 }
 
 // OwnRule is a rule of the configuration itself.

@@ -32,7 +32,7 @@ func sample(t testing.TB) *Metrics {
 	m.ListFailed("starter")
 	m.Reloaded(true, time.Unix(1700000000, 0))
 	m.SetState(func() State {
-		return State{Lists: []ListState{{"starter", 605, time.Unix(1700000000, 0)}, {"new", 0, time.Time{}}}, Upstreams: []UpstreamState{{"tls://dns.example", true}},
+		return State{Lists: []ListState{{Name: "starter", Entries: 605, Updated: time.Unix(1700000000, 0), Added: 12, Removed: 3, Flagged: 2, Held: 1}, {Name: "new"}}, Upstreams: []UpstreamState{{"tls://dns.example", true}},
 			Cache: CacheState{3, 1000, 7}, Blocking: map[string]bool{"default": true}}
 	})
 	return m
@@ -67,6 +67,11 @@ func TestPromises(t *testing.T) {
 		`deadpixel_upstream_blocked_total{upstream="tls://filters.example"} 1`,
 		`deadpixel_list_entries{list="starter"} 605`,
 		`deadpixel_list_updated_timestamp_seconds{list="starter"} 1.7e+09`,
+		`deadpixel_list_added_rules{list="starter"} 12`,
+		`deadpixel_list_removed_rules{list="starter"} 3`,
+		`deadpixel_list_popular_rules{list="starter",state="flagged"} 2`,
+		`deadpixel_list_popular_rules{list="starter",state="held"} 1`,
+		`deadpixel_list_popular_rules{list="new",state="held"} 0`,
 		`deadpixel_list_failures_total{list="starter"} 1`,
 		`deadpixel_cache_entries 3`,
 		`deadpixel_cache_bytes 1000`,

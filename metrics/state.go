@@ -12,6 +12,9 @@ type ListState struct {
 	Name    string
 	Entries int
 	Updated time.Time // zero when there is no copy
+
+	Added, Removed int // rules, by the last refresh that changed some
+	Flagged, Held  int // rules that a refresh brought and that deny popular names
 }
 
 // UpstreamState is how an upstream stands.
@@ -45,6 +48,9 @@ type state struct{ get atomic.Pointer[func() State] }
 var (
 	listEntries    = prometheus.NewDesc("deadpixel_list_entries", "Rules of a list.", []string{"list"}, nil)
 	listUpdated    = prometheus.NewDesc("deadpixel_list_updated_timestamp_seconds", "When the copy of a list that is in use was fetched.", []string{"list"}, nil)
+	listAdded      = prometheus.NewDesc("deadpixel_list_added_rules", "Rules that the last refresh which changed a list has added.", []string{"list"}, nil)
+	listRemoved    = prometheus.NewDesc("deadpixel_list_removed_rules", "Rules that the last refresh which changed a list has removed.", []string{"list"}, nil)
+	listPopular    = prometheus.NewDesc("deadpixel_list_popular_rules", "Rules that a refresh brought and that deny popular names: in use, or held back until they are accepted.", []string{"list", "state"}, nil)
 	upstreamHealth = prometheus.NewDesc("deadpixel_upstream_healthy", "Whether an upstream answers.", []string{"upstream"}, nil)
 	cacheEntries   = prometheus.NewDesc("deadpixel_cache_entries", "Answers in the cache.", nil, nil)
 	cacheBytes     = prometheus.NewDesc("deadpixel_cache_bytes", "Memory that the answers in the cache take.", nil, nil)
@@ -54,7 +60,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{listEntries, listUpdated, upstreamHealth, cacheEntries, cacheBytes, cacheEvictions, blocking} {
+	for _, d := range []*prometheus.Desc{listEntries, listUpdated, listAdded, listRemoved, listPopular, upstreamHealth, cacheEntries, cacheBytes, cacheEvictions, blocking} {
 		out <- d
 	}
 }
@@ -71,6 +77,10 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 	}
 	for _, l := range now.Lists {
 		gauge(listEntries, float64(l.Entries), l.Name)
+		gauge(listAdded, float64(l.Added), l.Name)
+		gauge(listRemoved, float64(l.Removed), l.Name)
+		gauge(listPopular, float64(l.Flagged), l.Name, "flagged")
+		gauge(listPopular, float64(l.Held), l.Name, "held")
 		if !l.Updated.IsZero() {
 			gauge(listUpdated, float64(l.Updated.UnixMilli())/1000, l.Name)
 		}

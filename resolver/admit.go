@@ -13,10 +13,11 @@ import (
 // admit is the first look at a query: what is no sound question, or not from
 // somebody who may ask, or more than they may ask, ends here.
 type admit struct {
-	next   Handler
-	access *Access
-	rates  *rates // nil without a limit
-	probe  []byte // the watchdog's own name; see Options.Probe
+	next       Handler
+	access     *Access
+	forwarders *Forwarders // nil trusts nobody
+	rates      *rates      // nil without a limit
+	probe      []byte      // the watchdog's own name; see Options.Probe
 }
 
 // Resolve applies the checks in the order that the documentation promises.
@@ -31,11 +32,15 @@ func (s *admit) Resolve(ctx context.Context, q *Query, a *Answer) error {
 		a.Begin(q, dns.RcodeNameError, Local)
 		a.Quiet = true
 		return nil
+	case q.Admitted: // it asks again, since it may wait now; Client may no longer be who sent it
 	case q.Client.IsValid() && !s.access.Allows(q.Client): // an invalid one is deadpixel itself
 		a.Begin(q, dns.RcodeRefused, Refused)
 		a.EDE = EDE{Set: true, Code: dns.ExtendedErrorCodeProhibited, Text: "not in allow_from"}
 		return nil
-	case s.rates != nil && !q.Admitted && !s.rates.take(q):
+	default:
+		s.forwarders.reveal(q)
+	}
+	if s.rates != nil && !q.Admitted && !s.rates.take(q) {
 		a.Begin(q, dns.RcodeRefused, Limited)
 		if q.Transport == UDP { // a real client comes back over TCP, a forged one cannot
 			a.Begin(q, dns.RcodeSuccess, Limited)
@@ -59,10 +64,12 @@ func (s *admit) Resolve(ctx context.Context, q *Query, a *Answer) error {
 	return s.next.Resolve(ctx, q, a)
 }
 
-// rateKey is whose queries are counted together. UDP stands apart, since its
-// addresses can be forged.
+// rateKey is whose queries are counted together: those of a network, and behind a
+// forwarder that tells MACs, of a device. UDP stands apart, since its addresses
+// can be forged.
 type rateKey struct {
 	network netip.Prefix
+	mac     MAC
 	udp     bool
 }
 
@@ -98,7 +105,7 @@ func (r *rates) take(q *Query) bool {
 		bits = 64
 	}
 	network, _ := q.Client.WithZone("").Prefix(bits)
-	key := rateKey{network, q.Transport == UDP}
+	key := rateKey{network, q.MAC, q.Transport == UDP}
 
 	r.mu.Lock()
 	defer r.mu.Unlock()

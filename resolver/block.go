@@ -90,12 +90,7 @@ func (s *block) Resolve(ctx context.Context, q *Query, a *Answer) error {
 		return s.next.Resolve(ctx, q, a)
 	}
 	q.who.Lists, q.who.Address = now.places, q.Client
-	v := s.Matcher.Match(q.Name, q.Type, &q.who)
-	if now.safe && s.Safe != nil && (v.Action == lists.None || v.Action == lists.Allow && v.Level < lists.OfGroup) {
-		if safe := s.Safe.Match(q.Name, q.Type, nil); safe.Action == lists.Rewrite {
-			v = safe
-		}
-	}
+	v := s.judge(q.Name, q.Type, now, &q.who)
 	switch {
 	case v.Action == lists.Deny:
 		s.answer(q, a, v.List.Name, v.Labels)
@@ -114,6 +109,27 @@ func (s *block) Resolve(ctx context.Context, q *Query, a *Answer) error {
 	}
 	s.inspect(q, a, v)
 	return nil
+}
+
+// judge is the verdict on a name: that of the rules, or for a group that wants safe
+// search, its safe form, which no rule lifts but one that the group itself has.
+func (s *block) judge(name []byte, qtype uint16, now *view, who *lists.Who) lists.Verdict {
+	v := s.Matcher.Match(name, qtype, who)
+	if now.safe && s.Safe != nil && leadsToHost(qtype) && (v.Action == lists.None || v.Action == lists.Allow && v.Level < lists.OfGroup) {
+		if safe := s.Safe.Match(name, qtype, nil); safe.Action == lists.Rewrite {
+			return safe
+		}
+	}
+	return v
+}
+
+// leadsToHost says whether programs find a host by records of a type.
+func leadsToHost(qtype uint16) bool {
+	switch qtype {
+	case dns.TypeA, dns.TypeAAAA, dns.TypeHTTPS, dns.TypeSVCB, dns.TypeCNAME, dns.TypeANY:
+		return true
+	}
+	return false
 }
 
 // answer makes the blocked answer. labels is how many labels of the asked name

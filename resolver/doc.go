@@ -5,6 +5,7 @@
 // [Resolver], a chain of stages that New puts in order:
 //
 //	admit     may this be asked? malformed, strangers, too many, odd opcodes and classes
+//	who       whose query is it? by address, MAC, host name, id ([Clients])
 //	local     names of the house ([local]) and of standards, which never leave
 //	block     the verdict of the lists; nothing of a blocked name goes further
 //	ANY       one HINFO (RFC 8482)

@@ -51,6 +51,9 @@ func facts(m *dns.Msg, a *Answer, asked map[string]bool) []string {
 			if e, ok := o.(*dns.EDNS0_EDE); ok {
 				all = append(all, fmt.Sprintf("ede=%d", e.InfoCode))
 			}
+			if e, ok := o.(*dns.EDNS0_SUBNET); ok {
+				all = append(all, fmt.Sprintf("ecs=%v/%d/%d", e.Address, e.SourceNetmask, e.SourceScope))
+			}
 		}
 	}
 	if asked["outcome"] {

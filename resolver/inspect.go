@@ -9,62 +9,78 @@ import (
 	"deadpixel/lists"
 )
 
-// inspect blocks an answer that leads to a tracker in another way than by its
-// name: by a CNAME (RFC 1034, section 3.6.2), by the target of an SVCB or HTTPS
-// record (RFC 9460, section 2.1), by an address or the hint of one; and one that
-// leads to a private address. Each is matched with the type of its record. Who
-// allows the asked name, or one on the way from it, allows what is behind it,
-// against denials that are no stronger. asked is the verdict on that name.
-func (s *block) inspect(q *Query, a *Answer, asked lists.Verdict) {
-	addresses := s.FollowAddress && s.Matcher.Addresses()
-	if a.Plain && !addresses {
-		return
-	}
-	guarded := s.Rebind.On && asked.Action != lists.Allow && !s.Rebind.spares(q.Name) && (s.Routed == nil || !s.Routed(q.Name))
-	r := Records(a.Wire)
-	for r.Next() && r.Section == AnswerSection {
-		if guarded && leadsInside(&r) {
-			s.hideInside(q, a)
-			return
-		}
-		if addresses {
-			if v, ip := s.address(&r, q, asked); v.Action == lists.Deny {
-				s.answer(q, a, v.List.Name, 0)
-				a.Reason, a.Address = ByAddress, ip
-				return
-			}
-		}
-		at, reason := s.target(&r)
-		if at == 0 {
-			continue
-		}
-		name, ok := appendTarget(q.target[:0], a.Wire, at)
-		q.target = name
-		if !ok || len(name) == 0 {
-			continue // "." is the owner itself
-		}
-		v := s.Matcher.Match(name, r.Type, &q.who)
-		switch {
-		case v.Action == lists.Deny && !asked.Forgives(v):
-			s.answer(q, a, v.List.Name, 0) // the SOA is the asked name's: the hidden one is not shown
-			a.Reason, a.Hidden = reason, name
-			return
-		case v.Action == lists.Allow && !asked.Forgives(v):
-			asked = v
-		}
-	}
+// Step is something that an answer leads to, with what the rules say about it.
+type Step struct {
+	Type    uint16     // of the record
+	Name    []byte     // normalised; nil for an address. Valid only during the call
+	Address netip.Addr // unmapped; invalid for a name
+	Verdict lists.Verdict
+	Denied  bool // nothing that comes before it forgives that
+	Inside  bool // a private address where a public name may have none
 }
 
-// address is the verdict on the first address of a record that is denied.
-func (s *block) address(r *RecordReader, q *Query, asked lists.Verdict) (denied lists.Verdict, at netip.Addr) {
-	eachAddress(r, func(ip netip.Addr) bool {
-		v := s.Matcher.MatchAddress(ip, r.Type, &q.who)
-		if v.Action == lists.Deny && !asked.Forgives(v) {
-			denied, at = v, ip
+// reason is where a blocked step stood.
+func (s *Step) reason() Reason {
+	switch {
+	case s.Address.IsValid():
+		return ByAddress
+	case s.Type == dns.TypeCNAME:
+		return ByCNAME
+	}
+	return ByHTTPS
+}
+
+// inspect blocks an answer that leads to a tracker in another way than by its
+// name, or to a private address. asked is the verdict on that name.
+func (s *block) inspect(q *Query, a *Answer, asked lists.Verdict) {
+	if a.Plain && !(s.FollowAddress && s.Matcher.Addresses()) {
+		return
+	}
+	s.walk(q, a.Wire, asked, func(step Step) bool {
+		switch {
+		case step.Inside:
+			s.hideInside(q, a)
+		case step.Denied:
+			s.answer(q, a, step.Verdict.List.Name, 0) // the SOA is the asked name's: what is hidden is not shown
+			a.Reason, a.Hidden, a.Address = step.reason(), step.Name, step.Address
+		default:
+			return true
 		}
-		return at.IsValid()
+		return false
 	})
-	return denied, at
+}
+
+// walk calls visit with everything that an answer leads to, in its order, until
+// that returns false: the targets of CNAMEs (RFC 1034, section 3.6.2) and of SVCB
+// and HTTPS records (RFC 9460, section 2.1), addresses, and the hints of them.
+// Each is matched with the type of its record. Who allows the asked name, or one on
+// the way from it, allows what is behind it, against denials that are no stronger.
+func (s *block) walk(q *Query, wire []byte, asked lists.Verdict, visit func(Step) bool) {
+	addresses := s.FollowAddress && s.Matcher.Addresses()
+	guarded := s.Rebind.On && asked.Action != lists.Allow && !s.Rebind.spares(q.Name) && (s.Routed == nil || !s.Routed(q.Name))
+	r, going := Records(wire), true
+	for going && r.Next() && r.Section == AnswerSection {
+		step := Step{Type: r.Type}
+		if name, ok := s.target(&r, q, wire); ok {
+			step.Name, step.Verdict = name, s.Matcher.Match(name, r.Type, &q.who)
+			step.Denied = step.Verdict.Action == lists.Deny && !asked.Forgives(step.Verdict)
+			if step.Verdict.Action == lists.Allow && !asked.Forgives(step.Verdict) {
+				asked = step.Verdict
+			}
+			going = visit(step)
+		}
+		if going && (guarded || addresses) {
+			eachAddress(&r, func(ip netip.Addr) bool {
+				step = Step{Type: r.Type, Address: ip, Inside: guarded && private(ip)}
+				if addresses {
+					step.Verdict = s.Matcher.MatchAddress(ip, r.Type, &q.who)
+					step.Denied = step.Verdict.Action == lists.Deny && !asked.Forgives(step.Verdict)
+				}
+				going = visit(step)
+				return !going
+			})
+		}
+	}
 }
 
 // hideInside makes an answer of a private address one without any.
@@ -75,16 +91,20 @@ func (s *block) hideInside(q *Query, a *Answer) {
 	a.Reason = ByAddress
 }
 
-// target is where a record names another, 0 when it does not or nobody asked to
-// follow it.
-func (s *block) target(r *RecordReader) (at int, reason Reason) {
+// target is the other name that a record leads to; ok is false when it does not,
+// or nobody asked to follow it. It lies in q.
+func (s *block) target(r *RecordReader, q *Query, wire []byte) (name []byte, ok bool) {
+	at := 0
 	switch {
 	case r.Type == dns.TypeCNAME && s.FollowCNAME:
-		return r.DataAt, ByCNAME
+		at = r.DataAt
 	case (r.Type == dns.TypeHTTPS || r.Type == dns.TypeSVCB) && s.FollowHTTPS && r.DataSize > 2:
-		return r.DataAt + 2, ByHTTPS // behind the priority
+		at = r.DataAt + 2 // behind the priority
+	default:
+		return nil, false
 	}
-	return 0, 0
+	q.target, ok = appendTarget(q.target[:0], wire, at)
+	return q.target, ok && len(q.target) > 0 // "." is the owner itself
 }
 
 // eachAddress calls found with every address of a record, unmapped: those of A,

@@ -3,7 +3,9 @@ package resolver
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,6 +121,21 @@ func (l *LocalNames) lookup(name []byte) (localName, bool) {
 		}
 	}
 	return localName{}, false
+}
+
+// each calls f with every name that has addresses, also those that lead to one
+// that has; not with wildcards. Names come in order.
+func (l *LocalNames) each(f func(name string, addresses []netip.Addr)) {
+	for _, name := range slices.Sorted(maps.Keys(l.names)) {
+		n := l.names[name]
+		for range maxAliases {
+			if n.alias == "" {
+				break
+			}
+			n = l.names[n.alias]
+		}
+		f(name, slices.Concat(n.v4, n.v6))
+	}
 }
 
 // zoneOf returns the longest zone that name lies in and how many labels of name
@@ -318,7 +335,8 @@ func (q *Query) retarget(name string) *Query {
 	packet = append(packet, byte(q.Type>>8), byte(q.Type), byte(q.Class>>8), byte(q.Class))
 	sub := new(Query)
 	sub.Parse(packet)
-	sub.EDNS, sub.Client, sub.Transport, sub.Start = q.EDNS, q.Client, q.Transport, q.Start
+	sub.EDNS, sub.Transport, sub.Start = q.EDNS, q.Transport, q.Start
+	sub.Client, sub.MAC, sub.Identity, sub.Who = q.Client, q.MAC, q.Identity, q.Who
 	sub.MayWait, sub.Admitted = q.MayWait, q.Admitted
 	sub.policy, sub.who = q.policy, q.who
 	return sub

@@ -80,9 +80,10 @@ func NewPolicies(o PolicyOptions) (*Policies, error) {
 	return all, nil
 }
 
-// Of is the policy for a client, which may be nil.
+// Of is the policy for a client, which may be nil, and for one without groups, of
+// which there are none when nobody made policies.
 func (all *Policies) Of(c *Client) *Policy {
-	if c == nil {
+	if c == nil || c.Index >= len(all.clients) {
 		return all.other
 	}
 	return all.clients[c.Index]
@@ -123,10 +124,17 @@ func newPolicy(client string, names []string, groups map[string]*Group, o *Polic
 	return p, nil
 }
 
-// Now is which lists apply at t, nil meaning all; blocks says whether any does.
-func (p *Policy) Now(t time.Time) (places lists.Places, blocks bool) {
+// Standing is what a policy comes to at some time.
+type Standing struct {
+	Places lists.Places // the lists that apply; nil means all
+	Blocks bool         // false while nothing is blocked
+	Safe   bool         // searches are made safe
+}
+
+// Now is how the policy stands at t.
+func (p *Policy) Now(t time.Time) Standing {
 	v := p.at(t)
-	return v.places, v.blocks
+	return Standing{v.places, v.blocks, v.safe}
 }
 
 // view is what a policy comes to for a while.
@@ -198,11 +206,4 @@ func (v *view) ends(t time.Time) {
 	if t.Before(v.until) {
 		v.until = t
 	}
-}
-
-// Client is one entry of [[clients]].
-type Client struct {
-	Name   string
-	Groups []string
-	Index  int
 }

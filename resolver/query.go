@@ -35,8 +35,8 @@ const MaxUDP = 1232
 // MinUDP is what every client takes over UDP without EDNS (RFC 1035, section 4.2.1).
 const MinUDP = 512
 
-// EDNS is what the OPT record of a query said (RFC 6891, section 6.1). Options
-// are never kept: none of them travels on.
+// EDNS is what the OPT record of a query said (RFC 6891, section 6.1). None of
+// its options travels on.
 type EDNS struct {
 	Present bool
 	Version uint8
@@ -73,6 +73,9 @@ type Query struct {
 	Fault  Fault
 
 	Client    netip.Addr // unmapped; invalid for a query that deadpixel asks itself
+	MAC       MAC        // the client's, when a trusted forwarder said so; zero for unknown
+	Identity  string     // what the client calls itself on an encrypted transport, in lower case; "" for nothing
+	Who       *Client    // the entry that the query belongs to; nil for nobody's
 	Transport Transport
 	Start     time.Time // when it arrived; the budget of [upstream] timeout runs from here
 
@@ -84,8 +87,10 @@ type Query struct {
 	// second asking is not counted twice.
 	Admitted bool
 
-	policy *Policy   // what holds for whoever asks; of everybody until the query is admitted
-	who    lists.Who // whoever asks, for the Matcher
+	policy         *Policy   // what holds for whoever asks; of everybody until the query is admitted
+	who            lists.Who // whoever asks, for the Matcher
+	optAt, optSize int       // where in Packet the options of the OPT record lie
+	relayed        bool      // Client is what a trusted forwarder's client subnet said
 
 	room   []byte // the memory of Name, and of what key puts behind it
 	target []byte // room for a name of the answer
@@ -117,8 +122,8 @@ func (q *Query) servers() int {
 	return q.policy.servers
 }
 
-// Parse fills q from a packet, which it keeps. Client, Transport, Start and
-// MayWait are the caller's to set. Bytes after the last record are ignored, as
+// Parse fills q from a packet, which it keeps. Client, Identity, Transport, Start
+// and MayWait are the caller's to set. Bytes after the last record are ignored, as
 // other servers do. The Fault, also in q.Fault, says what a reply may hold: with
 // Malformed the header fields are set, and Question when it was readable.
 func (q *Query) Parse(packet []byte) Fault {
@@ -128,6 +133,7 @@ func (q *Query) Parse(packet []byte) Fault {
 	q.Packet, q.Question, q.Name = packet, nil, q.room
 	q.Type, q.Class, q.EDNS, q.Admitted = 0, 0, EDNS{Size: MinUDP}, false
 	q.policy, q.who = nil, lists.Who{}
+	q.MAC, q.Who, q.optAt, q.optSize, q.relayed = MAC{}, nil, 0, 0, false
 	if len(packet) < HeaderSize || packet[2]&0x80 != 0 {
 		q.Fault = Silent
 		return q.Fault
@@ -207,6 +213,7 @@ func (q *Query) parseRest(packet []byte) bool {
 			Size:    max(r.Class, MinUDP), // RFC 6891, section 6.2.3
 			DO:      r.TTL&0x8000 != 0,
 		}
+		q.optAt, q.optSize = r.DataAt, r.DataSize
 	}
 	return r.Sound()
 }
@@ -222,6 +229,9 @@ func soundOptions(data []byte) bool {
 	}
 	return len(data) == 0
 }
+
+// options are the options of the OPT record, which fill them exactly.
+func (q *Query) options() []byte { return q.Packet[q.optAt : q.optAt+q.optSize] }
 
 // Clone returns a copy that stays valid after q is parsed again, with MayWait set.
 func (q *Query) Clone() *Query {

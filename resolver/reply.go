@@ -153,9 +153,13 @@ func seal(q *Query, a *Answer) {
 	if q.Transport == UDP {
 		limit = min(int(q.EDNS.Size), MaxUDP)
 	}
-	size := 0
+	size, least := 0, 0
 	if q.EDNS.Present {
-		size = ednsSize
+		least = ednsSize
+		if q.relayed {
+			least += subnetSize + q.Client.BitLen()/8
+		}
+		size = least
 		if a.EDE.Set {
 			size += 6 + len(a.EDE.Text)
 			if over := len(a.Wire) + size - limit; over > 0 { // the reason gives way to the answer
@@ -163,7 +167,7 @@ func seal(q *Query, a *Answer) {
 				a.EDE.Text = ""
 			}
 			if len(a.Wire)+size > limit {
-				size, a.EDE.Set = ednsSize, false
+				size, a.EDE.Set = least, false
 			}
 		}
 	}
@@ -181,6 +185,9 @@ func seal(q *Query, a *Answer) {
 	a.Wire = append(a.Wire, 0, 0, byte(dns.TypeOPT), MaxUDP>>8, MaxUDP&0xff)
 	a.Wire = binary.BigEndian.AppendUint32(a.Wire, ttl)
 	a.Wire = binary.BigEndian.AppendUint16(a.Wire, uint16(size-ednsSize))
+	if q.relayed {
+		a.Wire = appendSubnet(a.Wire, q.Client)
+	}
 	if a.EDE.Set {
 		a.Wire = append(a.Wire, 0, dns.EDNS0EDE)
 		a.Wire = binary.BigEndian.AppendUint16(a.Wire, uint16(2+len(a.EDE.Text)))

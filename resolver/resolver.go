@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/miekg/dns"
+
+	"deadpixel/lists"
 )
 
 // Handler answers a query into a. A DNS failure is an Answer; an error means
@@ -33,10 +36,12 @@ var ErrDrop = errors.New("no reply is due")
 
 // Options are what a Resolver is made of.
 type Options struct {
-	Access    *Access
-	RateLimit int    // queries per second for one client; 0 means no limit
-	Probe     string // normalised name by which deadpixel asks itself whether it answers; "" means none
+	Access     *Access
+	Forwarders *Forwarders // whose word on their clients is believed; nil means nobody's
+	RateLimit  int         // queries per second for one client; 0 means no limit
+	Probe      string      // normalised name by which deadpixel asks itself whether it answers; "" means none
 
+	Clients  *Clients // nil means that every query is nobody's
 	Local    *LocalNames
 	Policies *Policies // nil means that everybody gets everything
 	Blocking Blocking
@@ -52,8 +57,9 @@ type Options struct {
 // Resolver is the whole walk. It is immutable: a new configuration makes a new
 // one, which takes the place of the old between two queries.
 type Resolver struct {
-	head Handler
-	log  *slog.Logger
+	head  Handler
+	block *block
+	log   *slog.Logger
 }
 
 // New chains the stages. This is the one place that knows their order.
@@ -79,16 +85,17 @@ func New(o Options) *Resolver {
 		a.hinfo()
 		return nil
 	})
-	h = &block{Blocking: o.Blocking, next: h, beyond: &local{LocalNames: o.Local, next: answers, beyond: answers}}
+	blocking := &block{Blocking: o.Blocking, next: h, beyond: &local{LocalNames: o.Local, next: answers, beyond: answers}}
 	// The house's own names are stronger than every list.
-	h = &local{LocalNames: o.Local, next: h, beyond: answers}
+	h = &local{LocalNames: o.Local, next: blocking, beyond: answers}
 	if o.Policies == nil {
 		o.Policies = &Policies{other: &Policy{options: &PolicyOptions{Pause: new(Pause)}, groups: []*Group{{Name: DefaultGroup, Block: true}}}}
 	}
-	h = &who{policies: o.Policies, next: h}
+	// What follows depends on who asks.
+	h = &who{Clients: o.Clients, policies: o.Policies, next: h}
 	// Nothing is spent on a query that may not be asked.
-	h = &admit{next: h, access: o.Access, rates: newRates(o.RateLimit), probe: []byte(o.Probe)}
-	return &Resolver{head: h, log: o.Log}
+	h = &admit{next: h, access: o.Access, forwarders: o.Forwarders, rates: newRates(o.RateLimit), probe: []byte(o.Probe)}
+	return &Resolver{head: h, block: blocking, log: o.Log}
 }
 
 // stamp makes what comes from below the answer to q itself.
@@ -100,6 +107,28 @@ func stamp(next Handler) Handler {
 		}
 		return err
 	})
+}
+
+// Judge is the verdict on a normalised name by itself, for who, for whom p holds.
+func (r *Resolver) Judge(name []byte, qtype uint16, p *Policy, who *lists.Who) lists.Verdict {
+	return r.block.judge(name, qtype, p.at(time.Now()), who)
+}
+
+// Trace asks for q as if nothing were blocked, on behalf of somebody for whom p
+// holds, and calls visit with everything that the answer leads to. asked is the
+// verdict on q's name. It is how explanations see what the walk of a query sees.
+func (r *Resolver) Trace(ctx context.Context, q *Query, p *Policy, asked lists.Verdict, visit func(Step) bool) (Answer, error) {
+	now := p.at(q.Start)
+	q.policy, q.MayWait = p, true
+	q.who = lists.Who{Lists: now.places, Address: q.Client, Name: p.Client}
+	var a Answer
+	if err := r.block.next.Resolve(ctx, q, &a); err != nil {
+		return a, err
+	}
+	if now.blocks {
+		r.block.walk(q, a.Wire, asked, visit)
+	}
+	return a, nil
 }
 
 // Resolve answers q and finishes the reply for its transport. It returns only

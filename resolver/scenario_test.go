@@ -23,7 +23,7 @@ import (
 // TestScenarios plays the stories in testdata, each on a clock of its own. The
 // language, a command a line:
 //
-//	set KEY VALUE               before the first query: response, ttl, stale, stale_after, timeout, max_ttl, min_ttl, strategy, rate, allow_from, canaries, follow_cname, follow_https, follow_address, rebind_allow, rebind_protection
+//	set KEY VALUE               before the first query: response, ttl, stale, stale_after, timeout, max_ttl, min_ttl, strategy, rate, allow_from, trust_ecs_from, canaries, follow_cname, follow_https, follow_address, rebind_allow, rebind_protection
 //	block RULE, allow RULE      rules of the list "trackers", in the syntax of any list; own RULE denies by [blocking] deny, spare RULE allows by [blocking] allow
 //	list NAME [WORD...]         another list; words: groups=A,B and the entries of its schedule, with _ for the space
 //	in NAME RULE                a rule of that list
@@ -31,11 +31,13 @@ import (
 //	zone NAME                   of schedules
 //	local NAME VALUE...         an entry of [local]
 //	route SUFFIX UPSTREAM...    an entry of [upstream.routes]
+//	client NAME MATCH...        an entry of [[clients]]; groups=A,B among them, else the default group
+//	neighbour ADDRESS MAC|gone  what the kernel's table has from now on
 //	upstream NAME RECORD        what a server has; "soa TTL" is its negative answer
 //	fail NAME timeout|error|servfail|refused|no   from now on; no ends it
 //	delay NAME DURATION
-//	query NAME TYPE [WORD...]   words: do cd ad tcp noedns, from=ADDRESS, class=, size=
-//	answer RCODE [WORD...]      words: an address or a name in the answer section, ttl=, soa=OWNER, ede=, outcome=, ad, tc, none; or "silence"
+//	query NAME TYPE [WORD...]   words: do cd ad tcp noedns, from=ADDRESS, class=, size=, id=IDENTITY, ecs=ADDRESS/BITS, mac=MAC
+//	answer RCODE [WORD...]      words: an address or a name in the answer section, ttl=, soa=OWNER, ede=, ecs=ADDRESS/SOURCE/SCOPE, outcome=, client=NAME|nobody, ad, tc, none; or "silence"
 //	asked NAME N                how often a server was asked since the last asked
 //	pass DURATION, until DAY HH:MM   on the clock of the zone
 //	pause [DURATION] [group=NAME|client=NAME], resume [group=NAME|client=NAME]
@@ -82,6 +84,8 @@ type story struct {
 	local    map[string][]string
 	routes   map[string]bool
 	allow    []string
+	clients  []ClientEntry
+	link     link
 	own, set *lists.Builder
 	applies  []Applies        // of the lists after own and set
 	named    []*lists.Builder // those lists
@@ -166,6 +170,18 @@ func (s *story) play(command string, args []string) {
 		for _, name := range args[1:] {
 			s.forward.Routes[args[0]] = append(s.forward.Routes[args[0]], s.world(name))
 		}
+	case "client":
+		e := ClientEntry{Name: args[0], Groups: []string{DefaultGroup}}
+		for _, w := range args[1:] {
+			if groups, ok := strings.CutPrefix(w, "groups="); ok {
+				e.Groups = strings.Split(groups, ",")
+			} else {
+				e.Match = append(e.Match, w)
+			}
+		}
+		s.clients = append(s.clients, e)
+	case "neighbour":
+		s.link.set(args[0], args[1])
 	case "upstream":
 		s.upstream(s.world(args[0]), args[1:])
 	case "fail", "delay":
@@ -326,6 +342,8 @@ func (s *story) configure(key, value string) {
 		s.options.RateLimit, err = strconv.Atoi(value)
 	case "allow_from":
 		s.allow = []string{value}
+	case "trust_ecs_from":
+		s.options.Forwarders, err = NewForwarders([]string{value})
 	default:
 		err = errors.New("no such key")
 	}
@@ -366,13 +384,18 @@ func (s *story) begin() {
 	if o.Local, err = NewLocal(s.local, s.routes); err != nil {
 		s.fatal("%v", err)
 	}
+	if o.Clients, err = NewClients(ClientsOptions{Entries: s.clients, Local: o.Local, Neighbours: &s.link}); err != nil {
+		s.fatal("%v", err)
+	}
+	go o.Clients.Run(s.t.Context())
+	synctest.Wait() // it has read what there is
 	all := []*lists.List{s.own.Build(), s.set.Build()}
 	for _, b := range s.named {
 		all = append(all, b.Build())
 	}
 	o.Blocking.Matcher = lists.NewSet(lists.Seed{}, all...)
 	applies := append([]Applies{{}, {}}, s.applies...)
-	if o.Policies, err = NewPolicies(PolicyOptions{Groups: s.groups, Lists: applies, Pause: &s.pause, Zone: s.zone}); err != nil {
+	if o.Policies, err = NewPolicies(PolicyOptions{Groups: s.groups, Clients: o.Clients.Entries(), Lists: applies, Pause: &s.pause, Zone: s.zone}); err != nil {
 		s.fatal("%v", err)
 	}
 	o.Forward = NewForward(s.forward)
@@ -389,6 +412,7 @@ func (s *story) query(args []string) {
 	m := new(dns.Msg).SetQuestion(dns.Fqdn(args[0]), dns.StringToType[args[1]])
 	q := &Query{Client: netip.MustParseAddr("192.168.1.2"), Transport: UDP, Start: time.Now()}
 	edns, do, size := true, false, uint16(1232)
+	var options []dns.EDNS0
 	for _, word := range args[2:] {
 		key, value, _ := strings.Cut(word, "=")
 		switch key {
@@ -404,6 +428,16 @@ func (s *story) query(args []string) {
 			edns = false
 		case "from":
 			q.Client = netip.MustParseAddr(value)
+		case "id":
+			q.Identity = value
+		case "ecs":
+			options = append(options, subnetOption(netip.MustParsePrefix(value)))
+		case "mac":
+			mac, err := ParseMAC(value)
+			if err != nil {
+				s.fatal("%v", err)
+			}
+			options = append(options, &dns.EDNS0_LOCAL{Code: optionMAC, Data: mac[:]})
 		case "class":
 			m.Question[0].Qclass = dns.StringToClass[value]
 		case "opcode":
@@ -417,6 +451,7 @@ func (s *story) query(args []string) {
 	}
 	if edns {
 		m.SetEdns0(size, do)
+		m.IsEdns0().Option = options
 	}
 	packet, err := m.Pack()
 	if err != nil {
@@ -453,6 +488,9 @@ func (s *story) check(args []string) {
 		s.fatal("%v", err)
 	}
 	want, got := append([]string(nil), args[1:]...), facts(m, &s.answer, want(args[1:]))
+	if slices.ContainsFunc(want, func(w string) bool { return strings.HasPrefix(w, "client=") }) {
+		got = append(got, "client="+nameOf(q.Who))
+	}
 	slices.Sort(want)
 	slices.Sort(got)
 	if rcode := dns.RcodeToString[m.Rcode]; rcode != args[0] || !slices.Equal(want, got) {

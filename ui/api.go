@@ -33,26 +33,11 @@ func isForm(r *http.Request) bool {
 	return kind == "application/x-www-form-urlencoded"
 }
 
-// blockingState is the part `blocking` of the API.
-type blockingState struct {
-	Enabled bool       `json:"enabled"`
-	Until   *time.Time `json:"until"` // null when it is on, or off until resumed
-}
-
-func (p *Page) blocking() blockingState {
-	on, until := p.Blocker.Blocking()
-	s := blockingState{Enabled: on}
-	if !on && !until.IsZero() {
-		s.Until = &until
-	}
-	return s
-}
-
 func (p *Page) status(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, map[string]any{
 		"version":        p.Version,
 		"uptime_seconds": int64(time.Since(p.Started) / time.Second),
-		"blocking":       p.blocking(),
+		"blocking":       p.Blocker.Blocking(),
 		"queries":        p.Stats().Outcomes,
 		"lists":          p.Lists.Lists(),
 		"upstreams":      p.Upstreams(),
@@ -65,7 +50,8 @@ func (p *Page) explain(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusBadRequest, "write which name: /api/v1/explain?name=tracker.example")
 		return
 	}
-	e, err := p.Explain(q.Get("name"), q.Get("client"), q.Get("type"))
+	resolve, _ := strconv.ParseBool(q.Get("resolve"))
+	e, err := p.Explain(r.Context(), Question{Name: q.Get("name"), Client: q.Get("client"), Type: q.Get("type"), Resolve: resolve})
 	if err != nil {
 		fail(w, http.StatusBadRequest, err.Error())
 		return
@@ -77,6 +63,7 @@ func (p *Page) explain(w http.ResponseWriter, r *http.Request) {
 type order struct {
 	Duration string `json:"duration"`
 	Group    string `json:"group"`
+	Client   string `json:"client"`
 	List     string `json:"list"`
 	Force    bool   `json:"force"`
 }
@@ -88,7 +75,7 @@ func readOrder(r *http.Request) (order, error) {
 		if err := r.ParseForm(); err != nil {
 			return o, err
 		}
-		o.Duration, o.Group, o.List = r.PostForm.Get("duration"), r.PostForm.Get("group"), r.PostForm.Get("list")
+		o.Duration, o.Group, o.Client, o.List = r.PostForm.Get("duration"), r.PostForm.Get("group"), r.PostForm.Get("client"), r.PostForm.Get("list")
 		o.Force, _ = strconv.ParseBool(r.PostForm.Get("force"))
 	} else {
 		d := json.NewDecoder(r.Body)
@@ -97,11 +84,13 @@ func readOrder(r *http.Request) (order, error) {
 			return o, errors.New("the body is no JSON of this call: " + err.Error())
 		}
 	}
-	if o.Group == "" {
-		o.Group = "default"
+	if o.Group != "" && o.Client != "" {
+		return o, errors.New("either a group or a client, not both")
 	}
 	return o, nil
 }
+
+func (o order) target() Target { return Target{o.Group, o.Client} }
 
 // done answers a change: with the page for a form, else with v, or with what
 // went wrong.
@@ -127,17 +116,17 @@ func (p *Page) pause(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err == nil {
-		err = p.Blocker.Pause(o.Group, d)
+		err = p.Blocker.Pause(o.target(), d)
 	}
-	done(w, r, err, http.StatusBadRequest, func() any { return map[string]any{"blocking": p.blocking()} })
+	done(w, r, err, http.StatusBadRequest, func() any { return map[string]any{"blocking": p.Blocker.Blocking()} })
 }
 
 func (p *Page) resume(w http.ResponseWriter, r *http.Request) {
 	o, err := readOrder(r)
 	if err == nil {
-		err = p.Blocker.Resume(o.Group)
+		err = p.Blocker.Resume(o.target())
 	}
-	done(w, r, err, http.StatusBadRequest, func() any { return map[string]any{"blocking": p.blocking()} })
+	done(w, r, err, http.StatusBadRequest, func() any { return map[string]any{"blocking": p.Blocker.Blocking()} })
 }
 
 // refreshTime bounds a refresh that somebody waits for. It is shorter than the
@@ -154,6 +143,23 @@ func (p *Page) refresh(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	err = p.Lists.Refresh(ctx, o.List, o.Force)
 	done(w, r, err, http.StatusBadGateway, func() any { return map[string]any{"lists": p.Lists.Lists()} })
+}
+
+func (p *Page) changes(w http.ResponseWriter, r *http.Request) {
+	name := r.URL.Query().Get("list")
+	if name == "" {
+		fail(w, http.StatusBadRequest, "write of which list: /api/v1/lists/changes?list=starter")
+		return
+	}
+	all, err := p.Lists.Changes(name)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		fail(w, http.StatusNotFound, err.Error())
+	case err != nil:
+		fail(w, http.StatusInternalServerError, err.Error())
+	default:
+		reply(w, http.StatusOK, map[string]any{"changes": all})
+	}
 }
 
 func (p *Page) healthz(w http.ResponseWriter, r *http.Request) {

@@ -12,20 +12,48 @@ import (
 // view is what the template shows.
 type view struct {
 	Version   string
-	Blocking  blockingState
+	Blocking  Blocking
 	Stats     Stats
 	Share     string
 	Plot      plot
-	Lists     []List
+	Lists     []listing
 	Upstreams []Upstream
 	Answers   bool // some upstream does
 	Companies []bar
-	Asked     string
+	Asked     Question
 	Answer    *Explanation
 	Problem   string
 	MayChange bool
 	SignedIn  bool
 	Password  bool // there is one
+}
+
+// listing is a list with what is said about its popular names.
+type listing struct {
+	List
+	Held  []PopularRule // the first of those held back
+	Used  []PopularRule // the first of those in use
+	Quiet int           // how many are not among these
+}
+
+// saidRules is how many rules about popular names the page names of a list, held
+// back and in use each.
+const saidRules = 5
+
+func newListing(l List) listing {
+	v := listing{List: l}
+	for _, r := range l.Popular {
+		said := &v.Used
+		if r.Held {
+			said = &v.Held
+		}
+		if len(*said) < saidRules {
+			*said = append(*said, r)
+		} else {
+			v.Quiet++
+		}
+	}
+	return v
 }
 
 // bar is a company with the length of its bar, of 100.
@@ -40,17 +68,26 @@ const topCompanies = 8
 func (p *Page) index(w http.ResponseWriter, r *http.Request) {
 	stats := p.Stats()
 	status, _ := p.may(r)
-	v := view{Version: p.Version, Blocking: p.blocking(), Stats: stats, Share: share(stats.Blocked, stats.Queries),
-		Plot: newPlot(stats.Minutes, p.Zone), Lists: p.Lists.Lists(), Upstreams: p.Upstreams(),
+	v := view{Version: p.Version, Blocking: p.Blocker.Blocking(), Stats: stats, Share: share(stats.Blocked, stats.Queries),
+		Plot: newPlot(stats.Minutes, p.Zone), Upstreams: p.Upstreams(),
 		MayChange: status == 0, SignedIn: p.sessions.has(r), Password: p.PasswordHash != ""}
+	for _, l := range p.Lists.Lists() {
+		v.Lists = append(v.Lists, newListing(l))
+	}
 	for _, u := range v.Upstreams {
 		v.Answers = v.Answers || u.Healthy
 	}
 	for _, c := range stats.Companies[:min(len(stats.Companies), topCompanies)] {
 		v.Companies = append(v.Companies, bar{c, 100 * float64(c.Count) / float64(max(stats.Companies[0].Count, 1))})
 	}
-	if v.Asked = r.URL.Query().Get("name"); v.Asked != "" {
-		e, err := p.Explain(v.Asked, client(r).String(), "")
+	v.Asked = Question{Name: r.URL.Query().Get("name"), Type: r.URL.Query().Get("type"), Client: r.URL.Query().Get("client")}
+	v.Asked.Resolve, _ = strconv.ParseBool(r.URL.Query().Get("resolve"))
+	if v.Asked.Name != "" {
+		asked := v.Asked
+		if asked.Client == "" {
+			asked.Client = client(r).String()
+		}
+		e, err := p.Explain(r.Context(), asked)
 		if err != nil {
 			v.Problem = err.Error()
 		} else {

@@ -18,13 +18,35 @@ import (
 // not exist.
 var ErrNotFound = errors.New("not found")
 
-// Blocker switches blocking of a group of clients.
+// Target is whose blocking is switched: a group's, a client's, or with neither,
+// everybody's.
+type Target struct{ Group, Client string }
+
+// Blocker switches blocking.
 type Blocker interface {
-	// Blocking says whether it is on, and if not, until when; zero means until resumed.
-	Blocking() (on bool, until time.Time)
+	Blocking() Blocking
 	// Pause switches it off for d, until resumed when d is 0.
-	Pause(group string, d time.Duration) error
-	Resume(group string) error
+	Pause(t Target, d time.Duration) error
+	Resume(t Target) error
+}
+
+// Blocking is how blocking stands.
+type Blocking struct {
+	Enabled bool       `json:"enabled"` // for everybody
+	Until   *time.Time `json:"until"`   // null when it is on, or off until resumed
+	Groups  []Switch   `json:"groups"`
+	Clients []Switch   `json:"clients"`
+}
+
+// Switch is how blocking stands for a group or a client.
+type Switch struct {
+	Name    string     `json:"name"`
+	Enabled bool       `json:"enabled"`
+	Until   *time.Time `json:"until"`            // as in Blocking
+	Never   bool       `json:"never,omitempty"`  // a group that is configured not to block
+	Groups  []string   `json:"groups,omitempty"` // of a client
+	Lists   []string   `json:"lists,omitempty"`  // of a group: the lists that apply to it now
+	Own     bool       `json:"own,omitempty"`    // the pause is its own, so that it can be resumed
 }
 
 // Lists are the lists of rules.
@@ -32,6 +54,8 @@ type Lists interface {
 	Lists() []List
 	// Refresh fetches one list, or all when name is "".
 	Refresh(ctx context.Context, name string, force bool) error
+	// Changes are the last refreshes that changed the rules of a list, the newest first.
+	Changes(name string) ([]Change, error)
 }
 
 // List is how a list stands.
@@ -46,6 +70,33 @@ type List struct {
 	Next      *time.Time `json:"next"`
 	LastError string     `json:"last_error"`
 	Skips     []string   `json:"skips,omitempty"` // the first skipped lines, as list:line: reason
+
+	Added   int           `json:"added"` // rules, by the last refresh that changed some
+	Removed int           `json:"removed"`
+	Changed *time.Time    `json:"changed"`           // null when there was none
+	Popular []PopularRule `json:"popular,omitempty"` // rules that a refresh brought and that deny popular names
+}
+
+// PopularRule is a rule that a refresh brought and that denies popular names.
+type PopularRule struct {
+	Rule  string   `json:"rule"`
+	Line  int      `json:"line"`
+	Names []string `json:"names"` // the first of them
+	Count int      `json:"count"` // of all of them
+	Held  bool     `json:"held"`  // it is left out until a forced refresh
+}
+
+// More is how many names are not among Names.
+func (r PopularRule) More() int { return r.Count - len(r.Names) }
+
+// Change is what one refresh changed in the rules of a list.
+type Change struct {
+	Time    time.Time `json:"time"`
+	Added   int       `json:"added"`
+	Removed int       `json:"removed"`
+	New     []string  `json:"added_rules,omitempty"` // the first of them
+	Gone    []string  `json:"removed_rules,omitempty"`
+	Note    string    `json:"note,omitempty"` // why rules that were counted are not named
 }
 
 // Upstream is how an upstream stands.
@@ -76,23 +127,55 @@ type Company struct {
 	Count uint64
 }
 
+// Question is what an explanation is about.
+type Question struct {
+	Name, Type string // "" means A
+	Client     string // an address, a MAC address, "id:NAME" or a client's name; "" means somebody unknown
+	Resolve    bool   // upstreams are asked as well, for what is behind the name
+}
+
 // Explanation is what becomes of a name, and why.
 type Explanation struct {
 	Name     string `json:"name"`
 	Type     string `json:"type"`
-	Verdict  string `json:"verdict"` // blocked, allowed or untouched
+	Client   string `json:"client,omitempty"` // the name of the client that it is for
+	Verdict  string `json:"verdict"`          // blocked, allowed or untouched
 	List     string `json:"list"`
 	Rule     string `json:"rule"`
 	Source   string `json:"source"`
 	Line     int    `json:"line"`
-	Group    string `json:"group"`
+	Group    string `json:"group"` // of the client: the one that the rule is for
 	Owner    string `json:"owner"`
 	Category string `json:"category"`
-	Note     string `json:"note,omitempty"`   // what decides beside the rules
-	Weaker   []Rule `json:"weaker,omitempty"` // rules that match as well, but lost
 
-	Chain     []Explanation `json:"chain,omitempty"` // the names behind, when they were asked for
-	Addresses []string      `json:"addresses,omitempty"`
+	Schedule []string `json:"schedule,omitempty"` // of the list
+	Answer   string   `json:"answer,omitempty"`   // what a rule answers instead
+	Note     string   `json:"note,omitempty"`     // what decides beside the rules
+	Remedy   *Remedy  `json:"remedy,omitempty"`   // what would allow a blocked name
+	Weaker   []Rule   `json:"weaker,omitempty"`   // rules that match as well, but lost
+	Asleep   []Rule   `json:"asleep,omitempty"`   // rules that match, but not for this client or not now
+
+	Chain     []Link   `json:"chain,omitempty"` // what is behind the name, when that was asked for
+	Addresses []string `json:"addresses,omitempty"`
+}
+
+// Remedy is the line of the configuration that would allow a name.
+type Remedy struct {
+	Table string `json:"table"` // as in "[blocking]"
+	Line  string `json:"line"`  // the whole line of that table, with what it has today
+}
+
+// Link is a step of the way from a name to what its answer leads to.
+type Link struct {
+	Type     string `json:"type"` // of the record: CNAME, HTTPS, A, ...
+	Target   string `json:"target"`
+	Verdict  string `json:"verdict"`
+	List     string `json:"list,omitempty"`
+	Rule     string `json:"rule,omitempty"`
+	Source   string `json:"source,omitempty"`
+	Line     int    `json:"line,omitempty"`
+	Owner    string `json:"owner,omitempty"`
+	Category string `json:"category,omitempty"`
 }
 
 // Rule is a rule that matches a name.
@@ -102,6 +185,8 @@ type Rule struct {
 	Rule    string `json:"rule"`
 	Source  string `json:"source"`
 	Line    int    `json:"line"`
+	Group   string `json:"group,omitempty"`
+	Why     string `json:"why,omitempty"` // it does not apply
 }
 
 // Kept is one thing that is kept.
@@ -119,11 +204,9 @@ type Options struct {
 	Lists     Lists
 	Stats     func() Stats
 	Upstreams func() []Upstream
-	// Explain says what becomes of a name that client asks for; "" for either of
-	// the last two means the default.
-	Explain func(name, client, qtype string) (Explanation, error)
-	Kept    func() []Kept
-	Forget  func() // erases the history
+	Explain   func(context.Context, Question) (Explanation, error)
+	Kept      func() []Kept
+	Forget    func() // erases the history
 
 	Ready func() error                // why it is not ready; nil when it is
 	Alive func(context.Context) error // whether DNS is answered
@@ -197,6 +280,7 @@ func (p *Page) routes() *http.ServeMux {
 	m.HandleFunc("POST /logout", p.logout)
 	m.HandleFunc("GET /api/v1/status", p.status)
 	m.HandleFunc("GET /api/v1/explain", p.explain)
+	m.HandleFunc("GET /api/v1/lists/changes", p.changes)
 	m.HandleFunc("GET /api/v1/privacy", p.privacy)
 	m.HandleFunc("DELETE /api/v1/privacy/me", p.forgetMe)
 	m.Handle("POST /api/v1/pause", p.change(p.pause))

@@ -26,11 +26,17 @@ type house struct {
 	forgot  bool
 }
 
-func (h *house) Blocking() (bool, time.Time) { return !h.paused, h.until }
+func (h *house) Blocking() Blocking {
+	b := Blocking{Enabled: !h.paused, Groups: []Switch{{Name: "default", Enabled: !h.paused}}}
+	if h.paused && !h.until.IsZero() {
+		b.Until = &h.until
+	}
+	return b
+}
 
-func (h *house) Pause(group string, d time.Duration) error {
-	if group != "default" {
-		return fmt.Errorf("no group %q: %w", group, ErrNotFound)
+func (h *house) Pause(t Target, d time.Duration) error {
+	if t.Group != "" && t.Group != "default" {
+		return fmt.Errorf("no group %q: %w", t.Group, ErrNotFound)
 	}
 	h.paused, h.until = true, time.Time{}
 	if d > 0 {
@@ -39,12 +45,24 @@ func (h *house) Pause(group string, d time.Duration) error {
 	return nil
 }
 
-func (h *house) Resume(string) error { h.paused = false; return nil }
+func (h *house) Resume(Target) error { h.paused = false; return nil }
 
 func (h *house) Lists() []List {
 	now := time.Now()
 	return []List{{Name: "starter", Kind: "deny", Source: "builtin:starter", Format: "domains", Entries: 605, Updated: &now},
 		{Name: "<b>bad</b>", Kind: "allow", Source: "https://lists.example/x", LastError: "404 Not Found"}}
+}
+
+func (h *house) Changes(name string) ([]Change, error) {
+	switch name {
+	case "starter":
+		return []Change{{Time: time.Now(), Added: 12, Removed: 3, New: []string{"||new.example^"}, Note: "why"}}, nil
+	case "new":
+		return []Change{}, nil
+	case "broken":
+		return nil, errors.New("damaged")
+	}
+	return nil, fmt.Errorf("no list %q: %w", name, ErrNotFound)
 }
 
 func (h *house) Refresh(_ context.Context, name string, force bool) error {
@@ -77,11 +95,12 @@ func newPage(t *testing.T, password string) (*Page, *house) {
 				Minutes: []Minute{{time.Now().Add(-time.Hour), 100, 5}, {time.Now(), 12245, 295}}, Companies: []Company{{"Meta", 200}, {"<script>", 1}}}
 		},
 		Upstreams: func() []Upstream { return []Upstream{{"tls://dns.example", true, 12.5}} },
-		Explain: func(name, client, qtype string) (Explanation, error) {
+		Explain: func(_ context.Context, q Question) (Explanation, error) {
+			name, qtype := q.Name, q.Type
 			if strings.Contains(name, "!") {
 				return Explanation{}, errors.New("no name")
 			}
-			return Explanation{Name: name, Type: qtype, Verdict: "blocked", List: "starter", Rule: "<i>" + name, Source: client, Line: 7, Group: "default", Owner: "Meta", Category: "advertising"}, nil
+			return Explanation{Name: name, Type: qtype, Verdict: "blocked", List: "starter", Rule: "<i>" + name, Source: q.Client, Line: 7, Group: "default", Owner: "Meta", Category: "advertising"}, nil
 		},
 		Kept:   func() []Kept { return []Kept{{"counters", "the plot", "memory", "3", "stop"}} },
 		Forget: func() { h.forgot = true },
@@ -211,6 +230,11 @@ func TestAPI(t *testing.T) {
 		{"GET", "/api/v1/explain?name=x.example&type=AAAA", "", 200, `"verdict": "blocked"`},
 		{"GET", "/api/v1/explain", "", 400, "which name"},
 		{"GET", "/api/v1/explain?name=!", "", 400, "no name"},
+		{"GET", "/api/v1/lists/changes?list=starter", "", 200, `"added_rules": [`},
+		{"GET", "/api/v1/lists/changes?list=new", "", 200, `"changes": []`},
+		{"GET", "/api/v1/lists/changes?list=broken", "", 500, "damaged"},
+		{"GET", "/api/v1/lists/changes?list=missing", "", 404, "missing"},
+		{"GET", "/api/v1/lists/changes", "", 400, "which list"},
 		{"POST", "/api/v1/lists/refresh", `{"list":"starter","force":true}`, 200, `"entries": 605`},
 		{"POST", "/api/v1/lists/refresh", "", 200, ""},
 		{"POST", "/api/v1/lists/refresh", `{"list":"missing"}`, 404, "not found"},
@@ -233,6 +257,54 @@ func TestAPI(t *testing.T) {
 	}
 	if want := []string{"startertrue", "false", "missingfalse", "brokenfalse"}; !slices.Equal(h.fetched, want) || !h.forgot {
 		t.Errorf("fetched %v, want %v; forgot %v", h.fetched, want, h.forgot)
+	}
+}
+
+// popularLists are lists with something to say about popular names.
+type popularLists struct{ *house }
+
+func (popularLists) Lists() []List {
+	changed := time.Now().Add(-2*time.Hour - time.Minute)
+	l := List{Name: "ours", Kind: "deny", Entries: 7, Added: 1234, Removed: 3, Changed: &changed, Popular: []PopularRule{
+		{Rule: "||held.example^", Line: 7, Names: []string{"held.example", "www.held.example"}, Count: 14, Held: true},
+		{Rule: "<i>used.example", Line: 8, Names: []string{"used.example"}, Count: 1}}}
+	for i := range saidRules + 3 {
+		l.Popular = append(l.Popular, PopularRule{Rule: fmt.Sprintf("n%d.example", i), Names: []string{"n.example"}, Count: 1})
+	}
+	flagged := List{Name: "others", Kind: "deny", Popular: []PopularRule{{Rule: "o.example", Line: 1, Names: []string{"o.example"}, Count: 1}}}
+	return []List{l, flagged}
+}
+
+// The page says what changed, and which new rules are about popular names; who may
+// change something can accept them.
+func TestPageTellsOfChanges(t *testing.T) {
+	p, h := newPage(t, "")
+	p.Lists = popularLists{h}
+	spaces := regexp.MustCompile(`\s+`)
+	look := func(words ...string) string {
+		return spaces.ReplaceAllString(call(p, "GET", "/", "", words...).Body.String(), " ")
+	}
+	body := look()
+	for _, want := range []string{
+		"<a href=\"/api/v1/lists/changes?list=ours\">+1\u202f234 −3</a>, 2 hours ago",
+		"A new rule of the list <strong>ours</strong> is held back: <code>||held.example^</code> (line 7) would block <strong>held.example</strong>, <strong>www.held.example</strong> and 12 more names that many ask for.",
+		"A new rule of the list <strong>ours</strong>, <code>&lt;i&gt;used.example</code> (line 8), blocks <strong>used.example</strong>, which many ask for.",
+		"n3.example", "So do 4 more rules",
+		`<input type="hidden" name="list" value="ours"><input type="hidden" name="force" value="true"><button>Accept held rules</button>`,
+		`<input type="hidden" name="list" value="others"><input type="hidden" name="force" value="true"><button>Accept</button>`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if strings.Contains(body, "n4.example") {
+		t.Error("the page names every rule")
+	}
+	if body := look("from=192.168.1.5", "host=192.168.1.2"); strings.Contains(body, "Accept") || !strings.Contains(body, "held.example") {
+		t.Error("who may not change anything is not told, or is offered to accept")
+	}
+	if w := call(p, "POST", "/api/v1/lists/refresh", "list=ours&force=true", form); w.Code != 303 || !slices.Equal(h.fetched, []string{"ourstrue"}) {
+		t.Errorf("accepting: %d, fetched %v", w.Code, h.fetched)
 	}
 }
 

@@ -3,6 +3,7 @@
 package fetch
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -27,6 +28,7 @@ type Options struct {
 	Timeout   time.Duration // of one download; 0 means 5 minutes
 	Stall     time.Duration // without a byte of it; 0 means 30 seconds
 	UserAgent string
+	Builtins  lists.Builtins
 	Clock     func() time.Time // by which certificates are verified; nil means time.Now
 }
 
@@ -61,10 +63,11 @@ func New(o Options) *Fetcher {
 // URL; remote says that it is the last. The error says what is wrong with it.
 func (f *Fetcher) Source(source string) (s lists.Source, remote bool, err error) {
 	if name, ok := strings.CutPrefix(source, "builtin:"); ok {
-		if _, known := lists.Builtin(name); !known {
-			return nil, false, fmt.Errorf("there is no builtin list %q", name)
+		// Ownership data may come later, and a list with it.
+		if _, err := f.options.Builtins.Text(name); err != nil && !errors.Is(err, lists.ErrNoOwner) {
+			return nil, false, err
 		}
-		return builtin(name), false, nil
+		return &builtin{all: f.options.Builtins, name: name}, false, nil
 	}
 	if scheme, _, ok := strings.Cut(source, "://"); ok {
 		u, err := url.Parse(source)
@@ -80,23 +83,26 @@ func (f *Fetcher) Source(source string) (s lists.Source, remote bool, err error)
 }
 
 // builtin is a list that the program brings along.
-type builtin string
+type builtin struct {
+	all  lists.Builtins
+	name string
+}
 
-func (b builtin) Fetch(_ context.Context, v lists.Validators) (lists.Fetched, error) {
-	text, ok := lists.Builtin(string(b))
-	if !ok {
-		return lists.Fetched{}, fmt.Errorf("there is no builtin list %q", string(b))
-	}
-	sum := sha256.New()
-	if _, err := io.Copy(sum, text); err != nil {
+func (b *builtin) Fetch(_ context.Context, v lists.Validators) (lists.Fetched, error) {
+	in, err := b.all.Text(b.name)
+	if err != nil {
 		return lists.Fetched{}, err
 	}
-	now := lists.Validators{ETag: hex.EncodeToString(sum.Sum(nil))}
+	text, err := io.ReadAll(in)
+	if err != nil {
+		return lists.Fetched{}, err
+	}
+	sum := sha256.Sum256(text)
+	now := lists.Validators{ETag: hex.EncodeToString(sum[:])}
 	if now == v {
 		return lists.Fetched{Validators: now, NotModified: true}, nil
 	}
-	text, _ = lists.Builtin(string(b))
-	return lists.Fetched{Body: io.NopCloser(text), Validators: now}, nil
+	return lists.Fetched{Body: io.NopCloser(bytes.NewReader(text)), Validators: now}, nil
 }
 
 // file is a list on this machine's disk.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"deadpixel/lists"
+	"deadpixel/lists/owners"
 )
 
 // loopback resolves every host to this machine.
@@ -165,6 +166,18 @@ func TestBuiltin(t *testing.T) {
 	}
 	if _, again, err := read(s, f.Validators); err != nil || !again.NotModified {
 		t.Errorf("%+v, %v", again, err)
+	}
+	own, err := owners.Read(strings.NewReader("a.example\tAcme\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = source(t, Options{Builtins: lists.Builtins{Owners: func() *owners.Data { return own }}}, "builtin:company:acme")
+	if text, _, err := read(s, lists.Validators{}); err != nil || !strings.Contains(text, "||a.example^$important\n") {
+		t.Errorf("%q, %v", text, err)
+	}
+	s = source(t, Options{}, "builtin:service:none at all") // data that knows it may come later
+	if _, _, err := read(s, lists.Validators{}); !errors.Is(err, lists.ErrNoOwner) {
+		t.Errorf("a service that nobody knows: %v", err)
 	}
 	for _, bad := range []string{"builtin:none", "ftp://lists.example/x", "https://", "https://%zz/"} {
 		if _, _, err := New(Options{Resolve: loopback}).Source(bad); err == nil {

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/miekg/dns"
+	"github.com/spf13/cobra"
+
+	"deadpixel/resolver"
+	"deadpixel/ui"
+)
+
+// explainFlags are those of the command.
+type explainFlags struct {
+	client, qtype string
+	json, resolve bool
+}
+
+func explainCommand(f *flags) *cobra.Command {
+	var o explainFlags
+	c := &cobra.Command{
+		Use:   "explain NAME...",
+		Short: "Say whether each name is blocked, allowed or untouched, and why",
+		Args:  usage(cobra.MinimumNArgs(1)),
+		RunE: func(c *cobra.Command, names []string) error {
+			return runExplain(c.Context(), f, o, names, c.OutOrStdout())
+		},
+	}
+	c.Flags().StringVar(&o.client, "client", "", "`ADDR` of the client that asks, or its MAC address, \"id:NAME\", or name in [[clients]]")
+	c.Flags().StringVar(&o.qtype, "type", "A", "record `TYPE` that is asked for")
+	c.Flags().BoolVar(&o.json, "json", false, "print one JSON object a line")
+	c.Flags().BoolVar(&o.resolve, "resolve", false, "ask the upstreams as well, and explain what is behind the name")
+	return c
+}
+
+func runExplain(ctx context.Context, f *flags, o explainFlags, names []string, out io.Writer) error {
+	if _, err := parseType(o.qtype); err != nil {
+		return errUsage{err}
+	}
+	g, err := offline(ctx, f)
+	if err != nil {
+		return err
+	}
+	defer g.pools.closeExcept(nil)
+	if err := g.readNeighbours(ctx, o.client); err != nil {
+		return err
+	}
+	if _, err := g.asker(o.client); err != nil {
+		return errUsage{fmt.Errorf("--client: %w", err)}
+	}
+	failed := false
+	for _, name := range names {
+		e, err := g.explain(ctx, ui.Question{Name: name, Type: o.qtype, Client: o.client, Resolve: o.resolve})
+		switch {
+		case err != nil:
+			failed = true
+			fmt.Fprintf(out, "%s: %v\n", name, err)
+		case o.json:
+			if err := json.NewEncoder(out).Encode(e); err != nil {
+				return err
+			}
+		default:
+			printExplanation(out, e)
+		}
+	}
+	if failed {
+		return errSilent
+	}
+	return nil
+}
+
+// parseType reads a record type by name or as TYPE123 (RFC 3597, section 5).
+func parseType(s string) (uint16, error) {
+	if s == "" {
+		return dns.TypeA, nil
+	}
+	if t, ok := dns.StringToType[strings.ToUpper(s)]; ok {
+		return t, nil
+	}
+	var n uint16
+	if _, err := fmt.Sscanf(strings.ToUpper(s), "TYPE%d", &n); err != nil {
+		return 0, fmt.Errorf("%q is no record type: write it like A, AAAA, HTTPS or TYPE65", s)
+	}
+	return n, nil
+}
+
+// offline is a generation on the stored lists that answers no queries.
+func offline(ctx context.Context, f *flags) (*generation, error) {
+	c, err := f.loadConfig()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := c.dataDir(f.data)
+	if err != nil {
+		return nil, err
+	}
+	p := parts{dataDir: dir, pause: new(resolver.Pause), log: slog.New(slog.DiscardHandler)}
+	g, err := newGeneration(c, nil, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.load(ctx, nil, p); err != nil {
+		g.pools.closeExcept(nil)
+		return nil, err
+	}
+	return g, nil
+}
+
+// printExplanation writes e for a person.
+func printExplanation(out io.Writer, e ui.Explanation) {
+	fmt.Fprintf(out, "%s: %s%s\n", e.Name, e.Verdict, by(e.List, e.Rule, e.Source, e.Line))
+	line := func(format string, args ...any) { fmt.Fprintf(out, "  "+format+"\n", args...) }
+	if e.Client != "" {
+		line("for %s, in group %s", e.Client, e.Group)
+	} else if e.Group != resolver.DefaultGroup {
+		line("in group %s", e.Group)
+	}
+	if e.Answer != "" {
+		line("the answer is %s", e.Answer)
+	}
+	if e.Note != "" {
+		line("%s", e.Note)
+	}
+	if len(e.Schedule) > 0 {
+		line("the list is on %s", strings.Join(e.Schedule, "; "))
+	}
+	if e.Owner != "" {
+		line("belongs to %s (%s)", e.Owner, e.Category)
+	}
+	for _, r := range e.Weaker {
+		line("also %s%s", r.Verdict, by(r.List, r.Rule, r.Source, r.Line))
+	}
+	for _, r := range e.Asleep {
+		line("would be %s%s, but %s", r.Verdict, by(r.List, r.Rule, r.Source, r.Line), r.Why)
+	}
+	for _, x := range e.Chain {
+		line("-> %s %s: %s%s", x.Type, x.Target, x.Verdict, by(x.List, x.Rule, x.Source, x.Line))
+		if x.Owner != "" {
+			line("   belongs to %s (%s)", x.Owner, x.Category)
+		}
+	}
+	if len(e.Addresses) > 0 {
+		line("addresses %s", strings.Join(e.Addresses, ", "))
+	}
+	if e.Remedy != nil {
+		line("to allow it, in %s: %s", e.Remedy.Table, e.Remedy.Line)
+	}
+}
+
+// by names the rule that decided.
+func by(list, rule, source string, line int) string {
+	if list == "" {
+		return ""
+	}
+	if line == 0 {
+		return fmt.Sprintf(" by list %s, rule %s (%s)", list, rule, source)
+	}
+	return fmt.Sprintf(" by list %s, rule %s (%s:%d)", list, rule, source, line)
+}
