@@ -27,6 +27,7 @@ type generation struct {
 	pools    *pools
 	cache    *resolver.Cache
 	owners   *ownership
+	without  map[string]map[string]bool // companies that a group does without
 	store    *lists.Store
 	local    *resolver.LocalNames
 	clients  *resolver.Clients
@@ -133,6 +134,7 @@ func (g *generation) load(ctx context.Context, old *generation, p parts) error {
 	if g.policies, g.applies, err = c.policies(g.clients.Entries(), p.pause); err != nil {
 		return err
 	}
+	g.without = c.without(g.owners.data.Load())
 	rules, _ := c.own()
 	g.own = len(rules)
 	forwarders, err := resolver.NewForwarders(c.DNS.TrustECSFrom)

@@ -104,6 +104,22 @@ func (c *Config) implied() []ListConfig {
 	return all
 }
 
+// without are the companies that each group does without, as the data names them.
+func (c *Config) without(data *owners.Data) map[string]map[string]bool {
+	all := map[string]map[string]bool{}
+	for name, g := range c.Groups {
+		for _, written := range g.NoAccount {
+			if company, _, known := data.Company(written); known {
+				if all[name] == nil {
+					all[name] = map[string]bool{}
+				}
+				all[name][company] = true
+			}
+		}
+	}
+	return all
+}
+
 // allLists are the configured lists and those that follow from groups, in the order
 // of their places.
 func (c *Config) allLists() []ListConfig { return append(slices.Clone(c.Lists), c.implied()...) }

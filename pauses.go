@@ -94,9 +94,27 @@ func (p pauser) Blocking() ui.Blocking {
 	for _, c := range g.config.Clients {
 		w := one(c.Name, resolver.Target{Client: c.Name})
 		w.Groups = c.Groups
+		g.asGroupsDo(&w, b.Groups)
 		b.Clients = append(b.Clients, w)
 	}
 	return b
+}
+
+// asGroupsDo makes a client's state that of its groups where none of them blocks.
+func (g *generation) asGroupsDo(client *ui.Switch, groups []ui.Switch) {
+	never := true
+	for _, group := range groups {
+		if slices.Contains(client.Groups, group.Name) {
+			if group.Enabled {
+				return
+			}
+			never = never && group.Never
+			if client.Enabled && group.Until != nil && (client.Until == nil || group.Until.Before(*client.Until)) {
+				client.Until = group.Until
+			}
+		}
+	}
+	client.Enabled, client.Never = false, never
 }
 
 // Pause implements ui.Blocker.
