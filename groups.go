@@ -104,9 +104,16 @@ func (c *Config) implied() []ListConfig {
 	return all
 }
 
-// without are the companies that each group does without, as the data names them.
-func (c *Config) without(data *owners.Data) map[string]map[string]bool {
-	all := map[string]map[string]bool{}
+// without are the companies that groups do without, as ownership data names them.
+type without map[string]map[string]bool
+
+// of says whether one of the groups does without a company.
+func (w without) of(groups []string, company string) bool {
+	return slices.ContainsFunc(groups, func(group string) bool { return w[group][company] })
+}
+
+func (c *Config) without(data *owners.Data) *without {
+	all := without{}
 	for name, g := range c.Groups {
 		for _, written := range g.NoAccount {
 			if company, _, known := data.Company(written); known {
@@ -117,7 +124,7 @@ func (c *Config) without(data *owners.Data) map[string]map[string]bool {
 			}
 		}
 	}
-	return all
+	return &all
 }
 
 // allLists are the configured lists and those that follow from groups, in the order

@@ -84,13 +84,7 @@ func (s *server) ownerOf(name []byte) string {
 
 // noAccount says whether one of the groups does without a company.
 func (s *server) noAccount(groups []string, company string) bool {
-	without := s.current.Load().without
-	for _, group := range groups {
-		if without[group][company] {
-			return true
-		}
-	}
-	return false
+	return s.current.Load().without.Load().of(groups, company)
 }
 
 // run: bind -> load -> answer -> tell systemd -> wait -> drain. Sockets come
