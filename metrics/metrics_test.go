@@ -285,13 +285,13 @@ func TestEscapesAndNoAccount(t *testing.T) {
 	})
 	now := time.Date(2026, 11, 24, 12, 0, 30, 0, time.UTC)
 	for _, e := range []resolver.Event{
+		{Time: now.Add(-25 * time.Hour), Outcome: resolver.Cached, Escape: resolver.ByResolver},
 		{Time: now, Outcome: resolver.Cached, Escape: resolver.ByResolver},
 		{Time: now, Outcome: resolver.Local, Escape: resolver.ByDiscovery},
 		{Time: now, Outcome: resolver.Blocked, List: resolver.CanaryList, Escape: resolver.ByCanary},
 		{Time: now, Outcome: resolver.Blocked, List: "doh", Name: []byte("x.dns.example"), Groups: []string{"adults"}},
 		{Time: now, Outcome: resolver.Blocked, List: "any", Name: []byte("pixel.example"), Groups: []string{"tv", "kids"}},
 		{Time: now, Outcome: resolver.Cached, Name: []byte("x.dns.example"), Groups: []string{"kids"}},
-		{Time: now.Add(-25 * time.Hour), Outcome: resolver.Cached, Escape: resolver.ByResolver},
 	} {
 		m.Observe(e)
 	}
