@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"deadpixel/lists"
@@ -186,4 +187,10 @@ func newClients(c *Config, f *resolver.Forward, names *resolver.LocalNames, log 
 		o.Entries = append(o.Entries, resolver.ClientEntry(one))
 	}
 	return resolver.NewClients(o)
+}
+
+// reserved says whether a list may not have this name.
+func reserved(name string) bool {
+	return name == lists.OwnList || name == resolver.CanaryList || name == resolver.RebindList || name == lists.SafeSearchList ||
+		strings.HasPrefix(name, servicePrefix) || strings.HasPrefix(name, companyPrefix)
 }
