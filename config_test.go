@@ -25,6 +25,29 @@ func TestConfigFileSaysTheDefaults(t *testing.T) {
 	}
 }
 
+func TestConfigWarnings(t *testing.T) {
+	for text, want := range map[string]string{
+		"[dns]\nallow_from = [\"any\"]":                                           `t.toml:2: "any" makes an open resolver`,
+		"[[lists]]\nname = \"x\"\nsource = \"https://x/\"\nrefresh = \"1m\"":      `t.toml:4: list "x" is fetched every 1m0s: its publisher may lock you out`,
+		"[groups.kids]\ndeny = [\"a.example$client=Tablet\"]":                     `t.toml:2: groups.kids.deny: the rule "a.example$client=Tablet" is about a client "Tablet", which [[clients]] does not have`,
+		"[blocking]\nallow = [\"a.example$client=192.0.2.1|192.0.2.0/24\"]":       "",
+		clientX + "[blocking]\nallow = [\"a.example$client=x\"]":                  "",
+		clientX + "[blocking]\ndeny = [\"a.example$client=~Xy\"]":                 `is about a client "Xy", which [[clients]] does not have; did you mean "X"?`,
+		"[[lists]]\nname = \"x\"\nsource = \"/a\"\nrefresh = \"24h\"\n[groups.x]": "",
+	} {
+		c, err := parseConfig("t.toml", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := c.warnings()
+		if want == "" && len(all) > 0 || want != "" && (len(all) != 1 || !strings.Contains(all[0].Error(), want)) {
+			t.Errorf("%q: %v, want %q", text, all, want)
+		}
+	}
+}
+
+const clientX = "[[clients]]\nname = \"X\"\nmatch = [\"192.0.2.1\"]\ngroups = [\"default\"]\n"
+
 // Every key stands in config.toml, every key of the file is known, and no key
 // that is not built is in it.
 func TestConfigFileHasEveryKey(t *testing.T) {

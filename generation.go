@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"deadpixel/lists"
@@ -27,6 +28,7 @@ type generation struct {
 	pools    *pools
 	cache    *resolver.Cache
 	owners   *ownership
+	without  atomic.Pointer[without]
 	store    *lists.Store
 	local    *resolver.LocalNames
 	clients  *resolver.Clients
@@ -133,6 +135,7 @@ func (g *generation) load(ctx context.Context, old *generation, p parts) error {
 	if g.policies, g.applies, err = c.policies(g.clients.Entries(), p.pause); err != nil {
 		return err
 	}
+	g.without.Store(c.without(g.owners.data.Load()))
 	rules, _ := c.own()
 	g.own = len(rules)
 	forwarders, err := resolver.NewForwarders(c.DNS.TrustECSFrom)
@@ -196,8 +199,9 @@ func (g *generation) start() {
 	}
 }
 
-// refreshImplied makes the lists anew that come from ownership data.
+// refreshImplied makes anew what comes from ownership data.
 func (g *generation) refreshImplied(ctx context.Context) {
+	g.without.Store(g.config.without(g.owners.data.Load()))
 	for _, l := range g.config.allLists() {
 		if strings.HasPrefix(l.Source, "builtin:service:") || strings.HasPrefix(l.Source, "builtin:company:") {
 			_ = g.store.Refresh(ctx, l.Name, false) // its status and the log say what went wrong

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"deadpixel/lists"
@@ -105,6 +106,29 @@ func (c *Config) implied() []ListConfig {
 	return all
 }
 
+// without are the companies that groups do without, as ownership data names them.
+type without map[string]map[string]bool
+
+// of says whether one of the groups does without a company.
+func (w without) of(groups []string, company string) bool {
+	return slices.ContainsFunc(groups, func(group string) bool { return w[group][company] })
+}
+
+func (c *Config) without(data *owners.Data) *without {
+	all := without{}
+	for name, g := range c.Groups {
+		for _, written := range g.NoAccount {
+			if company, _, known := data.Company(written); known {
+				if all[name] == nil {
+					all[name] = map[string]bool{}
+				}
+				all[name][company] = true
+			}
+		}
+	}
+	return &all
+}
+
 // allLists are the configured lists and those that follow from groups, in the order
 // of their places.
 func (c *Config) allLists() []ListConfig { return append(slices.Clone(c.Lists), c.implied()...) }
@@ -164,4 +188,10 @@ func newClients(c *Config, f *resolver.Forward, names *resolver.LocalNames, log 
 		o.Entries = append(o.Entries, resolver.ClientEntry(one))
 	}
 	return resolver.NewClients(o)
+}
+
+// reserved says whether a list may not have this name.
+func reserved(name string) bool {
+	return name == lists.OwnList || name == resolver.CanaryList || name == resolver.RebindList || name == lists.SafeSearchList ||
+		strings.HasPrefix(name, servicePrefix) || strings.HasPrefix(name, companyPrefix)
 }

@@ -65,7 +65,7 @@ func serveCommand(ctx context.Context, f flags, errOut io.Writer) error {
 	s.notify = notifier{s.log}
 	s.probe = probeName()
 	b := buildInfo()
-	s.metrics = metrics.New(metrics.Options{Version: b.version, Commit: b.commit, Owner: s.ownerOf, Escape: resolver.PublicExits().Escape, NoAccount: companyPrefix})
+	s.metrics = metrics.New(metrics.Options{Version: b.version, Commit: b.commit, Owner: s.ownerOf, Escape: resolver.PublicExits().Escape, NoAccount: s.noAccount})
 	return s.run(ctx, c)
 }
 
@@ -82,6 +82,11 @@ func probeName() string {
 func (s *server) ownerOf(name []byte) string {
 	o, _ := owners.Lookup(s.current.Load().owners.data.Load(), name)
 	return o.Company
+}
+
+// noAccount says whether one of the groups does without a company.
+func (s *server) noAccount(groups []string, company string) bool {
+	return s.current.Load().without.Load().of(groups, company)
 }
 
 // run: bind -> load -> answer -> tell systemd -> wait -> drain. Sockets come

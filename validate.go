@@ -148,88 +148,6 @@ func (k *checker) blocking() {
 	k.report("blocking.rebind_allow", err)
 }
 
-// rules checks the rules of a table's deny and allow.
-func (k *checker) rules(table string, deny, allow []string) {
-	for _, text := range deny {
-		_, err := lists.ParseRule(text, lists.Deny)
-		k.report(table+".deny", err)
-	}
-	for _, text := range allow {
-		_, err := lists.ParseRule(text, lists.Allow)
-		k.report(table+".allow", err)
-	}
-}
-
-// groups checks the tables [groups.NAME].
-func (k *checker) groups() {
-	for name, g := range k.c.Groups {
-		key := "groups." + name
-		k.rules(key, g.Deny, g.Allow)
-		if g.Response != "" {
-			_, err := resolver.ParseResponse(g.Response)
-			k.report(key+".response", err)
-		}
-		for _, s := range g.Upstream {
-			k.report(key+".upstream", upstream.Check(s))
-		}
-		for _, s := range g.Services {
-			k.builtin(key+".services", "service:"+s)
-		}
-		for _, s := range g.NoAccount {
-			k.builtin(key+".no_account", "company:"+s)
-		}
-	}
-	if n := len(k.c.groupServers()); n > maxGroupServers {
-		k.report("groups", fmt.Errorf("%d groups have servers of their own, each different; at most %d are possible", n, maxGroupServers))
-	}
-}
-
-// builtin checks the name of a builtin list. What data of the user's own may know is
-// not known here.
-func (k *checker) builtin(key, name string) {
-	if _, err := (lists.Builtins{}).Text(name); k.c.Owners.Source == "" || !errors.Is(err, lists.ErrNoOwner) {
-		k.report(key, err)
-	}
-}
-
-// inGroups checks names of groups.
-func (k *checker) inGroups(key string, names []string) {
-	for _, name := range names {
-		if _, known := k.c.Groups[name]; !known {
-			k.report(key, fmt.Errorf("there is no group %q%s; write a table [groups.%s]", name, didYouMean(name, slices.Collect(maps.Keys(k.c.Groups))), name))
-		}
-	}
-}
-
-// clients checks the entries of [[clients]].
-func (k *checker) clients() {
-	seen := map[string]bool{}
-	for i, c := range k.c.Clients {
-		key := fmt.Sprintf("clients[%d]", i)
-		switch {
-		case c.Name == "":
-			k.report(key, errors.New("the client needs a name"))
-		case seen[c.Name]:
-			k.report(key+".name", fmt.Errorf("there are two clients named %q", c.Name))
-		}
-		seen[c.Name] = true
-		if len(c.Match) == 0 {
-			k.report(key, fmt.Errorf("client %q needs a match: an address, a network, a MAC, \"host:NAME\" or \"id:NAME\"", c.Name))
-		}
-		for _, m := range c.Match {
-			k.report(key+".match", resolver.CheckMatch(m))
-		}
-		if len(c.Groups) == 0 {
-			k.report(key, fmt.Errorf("client %q needs groups; write groups = [%q] for what everybody gets", c.Name, resolver.DefaultGroup))
-		}
-		k.inGroups(key+".groups", c.Groups)
-	}
-	if len(k.problems) == 0 { // what only all of them together get wrong
-		_, err := newClients(k.c, nil, nil, slog.New(slog.DiscardHandler))
-		k.report("clients", err)
-	}
-}
-
 func (k *checker) lists() {
 	seen := map[string]bool{}
 	for i, l := range k.c.Lists {
@@ -278,27 +196,6 @@ func (k *checker) cache() {
 	}
 }
 
-// warnings are what is allowed but unwise.
-func (c *Config) warnings() []Problem {
-	var all []Problem
-	for i, l := range c.Lists {
-		if l.Refresh < time.Hour {
-			key := fmt.Sprintf("lists[%d].refresh", i)
-			why := "once a day is usual"
-			if isURL(l.Source) {
-				why = "its publisher may lock you out; " + why
-			}
-			all = append(all, Problem{c.file, c.lines.of(key), fmt.Sprintf("list %q is fetched every %v: %s", l.Name, l.Refresh, why)})
-		}
-	}
-	for _, e := range c.DNS.AllowFrom {
-		if e == "any" {
-			all = append(all, Problem{c.file, c.lines.of("dns.allow_from"), "\"any\" makes an open resolver where the internet reaches this machine; attackers use these to flood others"})
-		}
-	}
-	return all
-}
-
 // routes says which suffixes have servers of their own.
 func (c *Config) routes() map[string]bool {
 	r := map[string]bool{}
@@ -318,12 +215,6 @@ func (c *Config) path(source string) string {
 		return source
 	}
 	return filepath.Join(filepath.Dir(c.file), source)
-}
-
-// reserved says whether a list may not have this name.
-func reserved(name string) bool {
-	return name == lists.OwnList || name == resolver.CanaryList || name == resolver.RebindList || name == lists.SafeSearchList ||
-		strings.HasPrefix(name, servicePrefix) || strings.HasPrefix(name, companyPrefix)
 }
 
 func oneOf(value string, allowed ...string) error {

@@ -1,6 +1,7 @@
 package lists
 
 import (
+	"iter"
 	"strconv"
 	"strings"
 )
@@ -14,7 +15,7 @@ func (p *parser) adblock(line string) {
 		return
 	}
 	if line[0] != '#' {
-		line = strings.TrimSpace(cutComment(line, '#'))
+		line = strings.TrimSpace(cutRemark(line))
 	}
 	if isCosmetic(line) {
 		p.reject("%s: a cosmetic rule, for browsers", excerpt(line))
@@ -127,27 +128,56 @@ func (p *parser) modifiers(r *Rule, line, list string) bool {
 	return true
 }
 
-// splitQuoted parts a text at a mark, but not where the mark is quoted or stands
-// behind a backslash.
+// splitQuoted parts a text at a mark that is outside of quotes.
 func splitQuoted(text string, mark byte) []string {
 	var parts []string
-	begin, quote := 0, byte(0)
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == '\\':
-			i++
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case c == '"' || c == '\'':
-			quote = c
-		case c == mark:
+	begin := 0
+	for i, c := range unquoted(text) {
+		if c == mark {
 			parts = append(parts, text[begin:i])
 			begin = i + 1
 		}
 	}
 	return append(parts, text[begin:])
+}
+
+// cutRemark is cutComment for a rule, where the name of a client may have a '#'.
+func cutRemark(line string) string {
+	if cutComment(line, '#') == line {
+		return line
+	}
+	for i, c := range unquoted(line) {
+		if c == '#' && (line[i-1] == ' ' || line[i-1] == '\t') {
+			return line[:i]
+		}
+	}
+	return line
+}
+
+// unquoted are the bytes of a text that are neither in quotes nor behind a
+// backslash, and where they are. A quote opens where a value begins; elsewhere it
+// is a part of a name (Frank's).
+func unquoted(text string) iter.Seq2[int, byte] {
+	return func(yield func(int, byte) bool) {
+		quote, begins := byte(0), true
+		for i := 0; i < len(text); i++ {
+			switch c := text[i]; {
+			case c == '\\':
+				i++
+				begins = false
+			case quote != 0:
+				if c == quote {
+					quote = 0
+				}
+			case begins && (c == '"' || c == '\''):
+				quote, begins = c, false
+			case !yield(i, c):
+				return
+			default:
+				begins = strings.IndexByte("=|~,", c) >= 0 || begins && c == ' '
+			}
+		}
+	}
 }
 
 // client reads whom the rule is for, with "~" not for; it returns what is wrong.
@@ -168,23 +198,23 @@ func (r *Rule) client(value string) string {
 }
 
 // unquote takes the quotes and backslashes away; ok is false for quotes that do
-// not close.
+// not close at the end.
 func unquote(written string) (name string, ok bool) {
-	if len(written) > 0 && (written[0] == '"' || written[0] == '\'') {
-		end := len(written) - 1
-		if end == 0 || written[end] != written[0] {
-			return "", false
-		}
-		written = written[1:end]
+	quote := byte(0)
+	if written != "" && (written[0] == '"' || written[0] == '\'') {
+		quote, written = written[0], written[1:]
 	}
 	b := make([]byte, 0, len(written))
 	for i := 0; i < len(written); i++ {
-		if written[i] == '\\' && i+1 < len(written) {
+		switch c := written[i]; {
+		case c == '\\' && i+1 < len(written):
 			i++
+		case quote != 0 && c == quote:
+			return string(b), i == len(written)-1
 		}
 		b = append(b, written[i])
 	}
-	return string(b), true
+	return string(b), quote == 0
 }
 
 // rewrite reads what becomes of the answer; it returns what is wrong.
@@ -212,10 +242,14 @@ func (r *Rule) denyAllow(value string) string {
 	return ""
 }
 
-// dnsTypes are the record types that occur in lists (IANA, "DNS Parameters").
+// dnsTypes are the record types that are in use (IANA, "DNS Parameters"); every
+// other can be written as TYPE and its number.
 var dnsTypes = map[string]uint16{
-	"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "HINFO": 13, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33, "NAPTR": 35,
-	"DS": 43, "RRSIG": 46, "DNSKEY": 48, "TLSA": 52, "SVCB": 64, "HTTPS": 65, "ANY": 255, "CAA": 257,
+	"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "HINFO": 13, "MX": 15, "TXT": 16, "RP": 17, "AFSDB": 18, "SIG": 24, "KEY": 25,
+	"AAAA": 28, "LOC": 29, "SRV": 33, "NAPTR": 35, "KX": 36, "CERT": 37, "DNAME": 39, "APL": 42, "DS": 43, "SSHFP": 44, "IPSECKEY": 45,
+	"RRSIG": 46, "NSEC": 47, "DNSKEY": 48, "DHCID": 49, "NSEC3": 50, "NSEC3PARAM": 51, "TLSA": 52, "SMIMEA": 53, "HIP": 55, "CDS": 59,
+	"CDNSKEY": 60, "OPENPGPKEY": 61, "CSYNC": 62, "ZONEMD": 63, "SVCB": 64, "HTTPS": 65, "SPF": 99, "EUI48": 108, "EUI64": 109,
+	"IXFR": 251, "AXFR": 252, "ANY": 255, "URI": 256, "CAA": 257,
 }
 
 // dnsType reads the query types that a rule is for, or with "~" not for; it
@@ -239,7 +273,8 @@ func (r *Rule) dnsType(value string) string {
 		}
 	}
 	// "Do not combine exclusion rules with inclusion ones": the latter count.
-	if r.Types = only; len(only) == 0 {
+	r.Types, r.NotTypes = only, false
+	if len(only) == 0 {
 		r.Types, r.NotTypes = not, true
 	}
 	return ""
@@ -279,17 +314,19 @@ func (p *parser) pattern(r Rule, line, body string) {
 	case err == nil && name != "" && ended && anchor == "||":
 		r.Shape, r.Name = Subtree, name
 	case err == nil && name != "" && ended && anchor == "|",
-		err == nil && anchor == "" && !ended && strings.Contains(name, ".") && inner[0] != '.':
+		err == nil && name != "" && anchor == "" && !ended && (p.own || strings.Contains(name, ".")):
 		r.Shape, r.Name = Exact, name
 		if anchor == "" {
 			r.Shape = p.plain()
 		}
 	case wild && ended && isName(below):
 		r.Shape, r.Name = Below, mustNormalize(below)
+	case wild && anchor == "" && p.own && isName(below):
+		r.Shape, r.Name = Subtree, mustNormalize(below)
 	case strings.ContainsAny(inner, "/?=&%:,~()[]{}"):
 		p.reject("%s: about a part of a URL, for browsers", excerpt(line))
 		return
-	case strings.ContainsAny(inner, "^|"):
+	case strings.ContainsAny(inner, "^|") || len(anchor) > 2:
 		p.reject("%s: no name has a separator inside", excerpt(line))
 		return
 	case strings.Trim(inner, "abcdefghijklmnopqrstuvwxyz0123456789-_.*") != "":

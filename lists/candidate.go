@@ -121,5 +121,8 @@ func (s *Set) verdict(c *candidate) Verdict {
 	if c.distance != patternDistance && c.shape != Address {
 		v.Labels = c.distance
 	}
+	if c.action == Rewrite {
+		v.Rewrites = []*Rewriting{c.rewrite}
+	}
 	return v
 }

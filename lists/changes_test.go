@@ -68,7 +68,7 @@ func TestChanges(t *testing.T) {
 		{"important", Deny, adblock + "||a.example^", adblock + "||a.example^$important", "||a.example^$important", "||a.example^"},
 		{"spared names", Deny, adblock + "||a.example^$denyallow=b.a.example", adblock + "||a.example^$denyallow=b.a.example|c.a.example",
 			"||a.example^$denyallow=b.a.example|c.a.example", "||a.example^$denyallow=b.a.example"},
-		{"types", Deny, adblock + "||a.example^$dnstype=AAAA", adblock + "||a.example^$dnstype=~A|~TYPE99", "||a.example^$dnstype=~A|~TYPE99", "||a.example^$dnstype=AAAA"},
+		{"types", Deny, adblock + "||a.example^$dnstype=AAAA", adblock + "||a.example^$dnstype=~A|~TYPE999", "||a.example^$dnstype=~A|~TYPE999", "||a.example^$dnstype=AAAA"},
 		{"modifiers on a pattern", Deny, adblock + "||ads*.example^", adblock + "||ads*.example^$important", "||ads*.example^$important", "||ads*.example^"},
 		{"addresses", Deny, adblock + "||192.0.2.1^", adblock + "||192.0.2.2^\n||2001:db8::/32^", "192.0.2.2 2001:db8::/32", "192.0.2.1"},
 		{"address of an answer's type", Deny, adblock + "||192.0.2.1^", adblock + "||192.0.2.1^$dnstype=A", "192.0.2.1$dnstype=A", "192.0.2.1"},

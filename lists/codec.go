@@ -129,12 +129,16 @@ func ReadList(b []byte, seed Seed, gentle bool) (*List, error) {
 		return nil, fmt.Errorf("%w: impossible networks", ErrFormat)
 	}
 	for _, r := range h.Complex {
+		if !r.Shape.hashed() || !r.decides() {
+			return nil, fmt.Errorf("%w: impossible rules", ErrFormat)
+		}
 		l.complex = append(l.complex, complexRule{Rule: r})
-		l.rewriting = l.rewriting || r.Rewrite != nil
 	}
 	for _, r := range h.Patterns {
+		if r.Shape != Pattern && r.Shape != Regexp || !r.decides() {
+			return nil, fmt.Errorf("%w: impossible rules", ErrFormat)
+		}
 		l.patterns.add(r)
-		l.rewriting = l.rewriting || r.Rewrite != nil
 	}
 	l.patterns.index()
 	l.names = readTable(rest[size:], int(buckets), int(used))
@@ -143,6 +147,9 @@ func ReadList(b []byte, seed Seed, gentle bool) (*List, error) {
 	}
 	return l, nil
 }
+
+// decides says whether a rule has one of the two actions that rules can have.
+func (r *Rule) decides() bool { return r.Action == Deny || r.Action == Allow }
 
 // checksum is that of a stored list.
 func checksum(b []byte, gentle bool) (sum uint32) {

@@ -14,6 +14,9 @@ type complexRule struct {
 
 // applies says whether the modifiers let the rule speak about what is asked.
 func (r *Rule) applies(q *asking) bool {
+	if r.Rewrite != nil && r.Rewrite.Name != "" && string(q.name) == r.Rewrite.Name {
+		return false // a name cannot lead to itself
+	}
 	if len(r.Types) > 0 && slices.Contains(r.Types, q.qtype) == r.NotTypes {
 		return false
 	}

@@ -12,14 +12,13 @@ type List struct {
 	Kind  Action // Deny or Allow: what a plain rule of it does
 	Level Level  // Listed, or that of rules of the configuration
 
-	names     table
-	depths    depths        // of the names in names
-	lengths   lengths       // of the networks in names
-	rewriting bool          // there are rules that change answers
-	complex   []complexRule // rules with modifiers, found through names
-	patterns  patterns
-	memory    region // where names lies
-	mapped    bool   // the memory is a file
+	names    table
+	depths   depths        // of the names in names
+	lengths  lengths       // of the networks in names
+	complex  []complexRule // rules with modifiers, found through names
+	patterns patterns
+	memory   region // where names lies
+	mapped   bool   // the memory is a file
 }
 
 // Entries is how many different rules the list has.
@@ -209,7 +208,6 @@ func (l *List) addComplex(rules []Rule, seed Seed) []entry {
 		if slices.ContainsFunc(rules[:min(i, maxDuplicateSearch)], r.sameAs) {
 			continue
 		}
-		l.rewriting = l.rewriting || r.Rewrite != nil
 		if !r.Shape.hashed() {
 			l.patterns.add(*r)
 			continue

@@ -332,7 +332,7 @@ func TestOwnRules(t *testing.T) {
 		"a.example": "-*.a.example", "*.a.example": "-*.a.example", "||a.example^": "-*.a.example", "@@a.example": "+*.a.example",
 		"/^x/": "-/^x/", "0.0.0.0 a.example": "-a.example", "a.example CNAME .": "-a.example", "address=/a.example/": "-*.a.example",
 		`local-zone: "a.example" static`: "-*.a.example", "||a.example^$important": "-*.a.example important", "192.0.2.1": "-192.0.2.1/32", "192.168.0.0/16": "-192.168.0.0/16", "2001:db8::/32": "-2001:db8::/32",
-		"a.example$client=Kids": "-*.a.example client=true,Kids", "||a.example^$client='a b'": "-*.a.example client=true,a b", "BÜCHER.example": "-*.xn--bcher-kva.example",
+		"a.example$client=Kids": "-*.a.example client=true,Kids", "||a.example^$client='a b'": "-*.a.example client=true,a b", "zip$client=Kids": "-*.zip client=true,Kids", "*.a.example$dnstype=A": "-*.a.example types=[1],true", "BÜCHER.example": "-*.xn--bcher-kva.example",
 	} {
 		rules, err := ParseRule(text, Deny)
 		if err != nil || len(rules) != 1 || write(rules[0]) != want {

@@ -71,6 +71,9 @@ func shortRewriting(value string) (*Rewriting, error) {
 	if ip, err := netip.ParseAddr(value); err == nil {
 		return rewritingTo(ip)
 	}
+	if _, known := rcodes[strings.ToUpper(value)]; known || strings.Trim(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == "" {
+		return nil, noCode(value) // it was not meant as a name
+	}
 	return rewritingName(value)
 }
 
@@ -78,14 +81,14 @@ func longRewriting(rcode, kind, value string) (*Rewriting, error) {
 	code, ok := rcodes[rcode]
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("$dnsrewrite: %q is no response code; they are written in capitals", excerpt(rcode))
+		return nil, noCode(rcode)
 	case kind == "" && value == "", code != 0:
 		return &Rewriting{Rcode: code}, nil
 	}
 	switch kind = strings.ToUpper(kind); kind {
 	case "A", "AAAA":
 		ip, err := netip.ParseAddr(value)
-		if err != nil || ip.Is4() != (kind == "A") {
+		if err != nil || ip.Is4() != (kind == "A") || ip.Is4In6() {
 			return nil, fmt.Errorf("$dnsrewrite: %q is no address for %s", excerpt(value), kind)
 		}
 		return rewritingTo(ip)
@@ -93,6 +96,10 @@ func longRewriting(rcode, kind, value string) (*Rewriting, error) {
 		return rewritingName(value)
 	}
 	return nil, fmt.Errorf("$dnsrewrite: records of type %s cannot be made; A, AAAA, CNAME and response codes can", excerpt(kind))
+}
+
+func noCode(value string) error {
+	return fmt.Errorf("$dnsrewrite: %q is no response code; they are written in capitals", excerpt(value))
 }
 
 func rewritingTo(ip netip.Addr) (*Rewriting, error) {
@@ -113,34 +120,44 @@ func rewritingName(value string) (*Rewriting, error) {
 // undoes says whether an exception takes r back.
 func (exception *Rewriting) undoes(r *Rewriting) bool { return exception.All || *exception == *r }
 
-// rewritten is the verdict where a rewriting would decide: of all candidates, the
-// strongest first, but what exceptions of the same or a higher level undo. Of the
-// rewritings on the highest level, a response code comes before another name, and
-// a name before addresses, which are all given (AdGuard, "DNS filtering rules
-// syntax", dnsrewrite).
-func (s *Set) rewritten(all []candidate) Verdict {
-	valid := slices.DeleteFunc(slices.Clone(all), func(c candidate) bool {
-		return c.undoing() || c.action == Rewrite && slices.ContainsFunc(all, func(e candidate) bool { return e.undoes(&c) })
-	})
-	if len(valid) == 0 {
+// rewritten is the verdict where a rewriting may decide, of the candidates that
+// stand, the strongest first. Of the rewritings on the highest level, a response
+// code comes before another name, and a name before addresses, which are all given
+// (AdGuard, "DNS filtering rules syntax", dnsrewrite).
+func (s *Set) rewritten(standing []candidate) Verdict {
+	if len(standing) == 0 {
 		return Verdict{}
 	}
-	if valid[0].action != Rewrite {
-		return s.verdict(&valid[0])
+	first := &standing[0]
+	if first.action != Rewrite {
+		return s.verdict(first)
 	}
-	valid = slices.DeleteFunc(valid, func(c candidate) bool { return c.action != Rewrite || c.level() != valid[0].level() })
-	for _, kind := range []func(*Rewriting) bool{(*Rewriting).Empty, func(r *Rewriting) bool { return r.Name != "" }} {
-		if at := slices.IndexFunc(valid, func(c candidate) bool { return kind(c.rewrite) }); at >= 0 {
-			v := s.verdict(&valid[at])
-			v.Rewrites = []*Rewriting{valid[at].rewrite}
-			return v
+	var equals []candidate
+	for _, c := range standing {
+		if c.action == Rewrite && c.level() == first.level() {
+			equals = append(equals, c)
 		}
 	}
-	v := s.verdict(&valid[0])
-	for _, c := range valid {
-		v.Rewrites = append(v.Rewrites, c.rewrite)
+	for _, kind := range []func(*Rewriting) bool{(*Rewriting).Empty, func(r *Rewriting) bool { return r.Name != "" }} {
+		if at := slices.IndexFunc(equals, func(c candidate) bool { return kind(c.rewrite) }); at >= 0 {
+			return s.verdict(&equals[at])
+		}
+	}
+	v := s.verdict(first)
+	for _, c := range equals[1:] { // a record is not given twice (RFC 2181, section 5)
+		if !slices.ContainsFunc(v.Rewrites, func(r *Rewriting) bool { return *r == *c.rewrite }) {
+			v.Rewrites = append(v.Rewrites, c.rewrite)
+		}
 	}
 	return v
+}
+
+// standing leaves out the rewritings that exceptions of the same or a higher level
+// undo, and those exceptions.
+func standing(all []candidate) []candidate {
+	return slices.DeleteFunc(slices.Clone(all), func(c candidate) bool {
+		return c.undoing() || c.action == Rewrite && slices.ContainsFunc(all, func(e candidate) bool { return e.undoes(&c) })
+	})
 }
 
 // undoes says whether c is an exception that takes back what r does.

@@ -19,14 +19,13 @@ import (
 // the configuration have an index of their own, since they are few and change
 // with every reload.
 type Set struct {
-	seed      Seed
-	lists     []*List // by place; never nil
-	own       index   // of lists with a level of their own
-	listed    index   // of all others
-	depths    depths  // of the names in both
-	lengths   lengths // of the networks in both
-	patterns  bool    // some list has patterns
-	rewriting bool    // some list rewrites answers
+	seed     Seed
+	lists    []*List // by place; never nil
+	own      index   // of lists with a level of their own
+	listed   index   // of all others
+	depths   depths  // of the names in both
+	lengths  lengths // of the networks in both
+	patterns bool    // some list has patterns
 }
 
 // index is where the rules of some lists of a Set are found by their hash.
@@ -60,7 +59,6 @@ func newSet(seed Seed, lists []*List, gentle bool) *Set {
 			continue
 		}
 		s.patterns = s.patterns || l.patterns.len() > 0
-		s.rewriting = s.rewriting || l.rewriting
 		s.depths |= l.depths
 		s.lengths.join(l.lengths)
 		switch {
@@ -183,26 +181,23 @@ func (s *Set) findAddress(in *index, hash uint64, distance uint8, q *asking, bes
 // share with others.
 func (s *Set) decide(best *candidate, q *asking) Verdict {
 	if best.action == Rewrite {
-		return s.rewritten(s.all(q))
+		return s.rewritten(standing(s.all(q)))
 	}
 	return s.verdict(best)
 }
 
 // Explain returns what every matching rule wants, the strongest first. The first
-// is what decides.
+// is what decides; where it rewrites, it has the answers of its equals as well.
 func (s *Set) Explain(name []byte, qtype uint16, who *Who) []Verdict {
 	q := asking{name, qtype, who}
-	all := s.all(&q)
+	all := standing(s.all(&q))
 	var verdicts []Verdict
-	if s.rewriting {
-		if first := s.rewritten(all); first.Action == Rewrite {
-			verdicts = append(verdicts, first)
-			all = slices.DeleteFunc(all, func(c candidate) bool { return s.lists[c.order] == first.List && c.line == first.Line })
-		}
-	}
-	for i := range all {
-		if c := &all[i]; !c.undoing() && !(c.action == Rewrite && len(verdicts) == 0) { // that one was undone
-			verdicts = append(verdicts, s.verdict(c))
+	if first := s.rewritten(all); first.Action != None {
+		verdicts = append(verdicts, first)
+		for i := range all {
+			if c := &all[i]; s.lists[c.order] != first.List || c.line != first.Line {
+				verdicts = append(verdicts, s.verdict(c))
+			}
 		}
 	}
 	runtime.KeepAlive(s)

@@ -25,9 +25,9 @@ type Options struct {
 	// Escape says how a blocked name looks for a way around; nil means not at all.
 	// It is called like Owner.
 	Escape func(name []byte) resolver.Escape
-	// NoAccount is how the names of lists begin that hold all names of a company
-	// nobody has an account with; the rest is the company.
-	NoAccount string
+	// NoAccount says whether one of the groups does without a company that Owner has
+	// named; nil means that none does. It is called for every blocked query.
+	NoAccount func(groups []string, company string) bool
 }
 
 // Metrics implements resolver.Observer and resolver.Forker. It is safe for
@@ -66,6 +66,9 @@ func New(o Options) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), options: o, sources: newSources(), start: time.Now(), shards: make([]shard, runtime.GOMAXPROCS(0))}
 	if o.Owner == nil {
 		m.options.Owner = func([]byte) string { return "" }
+	}
+	if o.NoAccount == nil {
+		m.options.NoAccount = func([]string, string) bool { return false }
 	}
 	if o.Escape == nil {
 		m.options.Escape = func([]byte) resolver.Escape { return resolver.NoEscape }

@@ -3,7 +3,9 @@ package metrics
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http/httptest"
+	"net/netip"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -128,8 +130,8 @@ func TestSummary(t *testing.T) {
 	for range 3 {
 		m.shards[0].owners.at("Meta").add(now.Unix())
 	}
-	m.shards[0].owners.at("Google").add(now.Add(-23*time.Hour).Unix())
-	m.shards[0].owners.at("Old").add(now.Add(-30*time.Hour).Unix())
+	m.shards[0].owners.at("Google").add(now.Add(-23 * time.Hour).Unix())
+	m.shards[0].owners.at("Old").add(now.Add(-30 * time.Hour).Unix())
 	s := m.Summary(now, 5)
 	if s.Queries != 5 || s.Blocked != 1 || len(s.Minutes) != keptMinutes || s.Outcomes["cached"] != 5 {
 		t.Errorf("%d queries, %d blocked, %d minutes, %v", s.Queries, s.Blocked, len(s.Minutes), s.Outcomes)
@@ -267,6 +269,79 @@ func BenchmarkObserve(b *testing.B) {
 					o.Observe(e)
 				}
 			})
+		})
+	}
+}
+
+// What looks for a way around is told by the answer, or by the name where a rule
+// has answered; companies nobody has an account with count in some groups only.
+func TestEscapesAndNoAccount(t *testing.T) {
+	m := New(Options{
+		Owner:  func([]byte) string { return "Meta" },
+		Escape: func(name []byte) resolver.Escape { return resolver.NewExits([]string{"dns.example"}).Escape(name) },
+		NoAccount: func(groups []string, company string) bool {
+			return slices.Contains(groups, "kids") && company == "Meta"
+		},
+	})
+	now := time.Date(2026, 11, 24, 12, 0, 30, 0, time.UTC)
+	for _, e := range []resolver.Event{
+		{Time: now.Add(-25 * time.Hour), Outcome: resolver.Cached, Escape: resolver.ByResolver},
+		{Time: now, Outcome: resolver.Cached, Escape: resolver.ByResolver},
+		{Time: now, Outcome: resolver.Local, Escape: resolver.ByDiscovery},
+		{Time: now, Outcome: resolver.Blocked, List: resolver.CanaryList, Escape: resolver.ByCanary},
+		{Time: now, Outcome: resolver.Blocked, List: "doh", Name: []byte("x.dns.example"), Groups: []string{"adults"}},
+		{Time: now, Outcome: resolver.Blocked, List: "any", Name: []byte("pixel.example"), Groups: []string{"tv", "kids"}},
+		{Time: now, Outcome: resolver.Cached, Name: []byte("x.dns.example"), Groups: []string{"kids"}},
+	} {
+		m.Observe(e)
+	}
+	s := m.Summary(now, 5)
+	if want := map[string]uint64{"canary": 1, "discovery": 1, "resolver": 2}; !maps.Equal(s.Escapes, want) {
+		t.Errorf("escapes %v, want %v", s.Escapes, want)
+	}
+	if want := []Company{{"Meta", 1}}; !slices.Equal(s.Without, want) {
+		t.Errorf("without account %v, want %v", s.Without, want)
+	}
+	text := scrape(t, m)
+	for _, line := range []string{`deadpixel_escape_attempts_total{kind="resolver"} 3`, `deadpixel_escape_attempts_total{kind="canary"} 1`, `deadpixel_no_account_total{owner="Meta"} 1`} {
+		if !strings.Contains(text, line+"\n") {
+			t.Errorf("no %q in\n%s", line, text)
+		}
+	}
+	m.Forget()
+	if s := m.Summary(now, 5); len(s.Without) > 0 || s.Escapes["resolver"] > 0 {
+		t.Errorf("after forgetting: %v, %v", s.Without, s.Escapes)
+	}
+}
+
+func TestOneSource(t *testing.T) {
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	router, phone, self := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("127.0.0.1")
+	cases := map[string]struct {
+		from []netip.Addr // after enough queries of the router's
+		at   time.Duration
+		want bool
+	}{
+		"only the router":              {nil, 0, true},
+		"the machine itself as well":   {[]netip.Addr{self, {}}, 0, true},
+		"a phone as well":              {[]netip.Addr{phone, router}, 0, false},
+		"the next day, not enough yet": {[]netip.Addr{router}, 24 * time.Hour, false},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			m := New(Options{})
+			for i := range enoughQueries {
+				if m.Summary(now, 1).OneSource {
+					t.Fatalf("told after %d queries", i)
+				}
+				m.Observe(resolver.Event{Time: now, Outcome: resolver.Cached, Client: router})
+			}
+			for _, ip := range c.from {
+				m.Observe(resolver.Event{Time: now.Add(c.at), Outcome: resolver.Cached, Client: ip})
+			}
+			if got := m.Summary(now, 1).OneSource; got != c.want {
+				t.Errorf("got %v", got)
+			}
 		})
 	}
 }

@@ -2,7 +2,6 @@ package metrics
 
 import (
 	"maps"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -99,8 +98,9 @@ func (s *shard) count(e *resolver.Event, o *Options) {
 	if e.Outcome == resolver.Blocked {
 		m.blocked.Add(1)
 		s.blocked.at(cause{e.List, e.Reason}).Add(1)
-		s.owners.at(o.Owner(e.BlockedName())).add(at)
-		if company, ok := strings.CutPrefix(e.List, o.NoAccount); ok && o.NoAccount != "" {
+		company := o.Owner(e.BlockedName())
+		s.owners.at(company).add(at)
+		if company != "" && o.NoAccount(e.Groups, company) {
 			s.noAccount.at(company).add(at)
 		}
 		if escape == resolver.NoEscape {

@@ -5,9 +5,10 @@
 // [Resolver], a chain of stages that New puts in order:
 //
 //	admit     may this be asked? malformed, strangers, too many, odd opcodes and classes
-//	who       whose query is it? by address, MAC, host name, id ([Clients])
+//	who       whose query is it ([Clients]), and what holds for them now ([Policies])?
 //	local     names of the house ([local]) and of standards, which never leave
-//	block     the verdict of the lists; nothing of a blocked name goes further
+//	block     the verdict of the lists that apply to who asks; nothing of a blocked name
+//	          goes further, and what an answer from there leads to is matched as well
 //	ANY       one HINFO (RFC 8482)
 //	cache     upstream answers, fresh or, while upstreams fail, stale
 //	flight    identical questions under way share one exchange
@@ -22,6 +23,9 @@
 //
 //   - Blocking stands above the cache: a pause or a new list acts on the next
 //     query, and the cache never holds a verdict.
+//   - Lists are there once, whoever they apply to: a policy is a set of their places,
+//     worked out when a slot or a pause begins or ends, not for each query.
+//   - Answers of a group's own servers are kept apart by the key of a query.
 //   - Whoever receives an Answer owns it; whoever keeps bytes of it copies them.
 //   - A DNS failure is an Answer. An error means that none could be made: ErrDrop
 //     is silence, ErrWait asks for a goroutine that may block, anything else

@@ -50,8 +50,9 @@ type Event struct {
 	Type      uint16
 	List      string // of a blocked query: the list whose rule decided, or "canary"
 	Reason    Reason
-	Escape    Escape // what is known of it; see Answer
-	Hidden    []byte // the blocked name when it is not Name, normalised; valid only during the call
+	Groups    []string // of who asked; nil when nobody found out. Not to be changed
+	Escape    Escape   // what is known of it; see Answer
+	Hidden    []byte   // the blocked name when it is not Name, normalised; valid only during the call
 }
 
 // BlockedName is the name that a rule was about, of a blocked query.

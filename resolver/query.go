@@ -114,6 +114,14 @@ func (q *Query) key() []byte {
 	return append(b, flags, byte(q.servers()))
 }
 
+// Groups are the groups of who asks, nil before that was found out.
+func (q *Query) Groups() []string {
+	if q.policy == nil {
+		return nil
+	}
+	return q.policy.Groups
+}
+
 // servers is the number of the servers that q goes to; see Group.
 func (q *Query) servers() int {
 	if q.policy == nil { // deadpixel's own question

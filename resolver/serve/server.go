@@ -256,7 +256,7 @@ func observe(o resolver.Observer, q *resolver.Query, a *resolver.Answer, took ti
 	}
 	o.Observe(resolver.Event{
 		Time: q.Start, Duration: took, Client: q.Client, Transport: q.Transport,
-		Outcome: a.Outcome, Name: q.Name, Type: q.Type, List: a.List, Reason: a.Reason, Escape: a.Escape, Hidden: a.Hidden,
+		Outcome: a.Outcome, Name: q.Name, Type: q.Type, List: a.List, Reason: a.Reason, Groups: q.Groups(), Escape: a.Escape, Hidden: a.Hidden,
 	})
 }
 

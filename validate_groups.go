@@ -1,0 +1,95 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+
+	"deadpixel/lists"
+	"deadpixel/resolver"
+	"deadpixel/resolver/upstream"
+)
+
+// rules checks the rules of a table's deny and allow.
+func (k *checker) rules(table string, deny, allow []string) {
+	for _, text := range deny {
+		_, err := lists.ParseRule(text, lists.Deny)
+		k.report(table+".deny", err)
+	}
+	for _, text := range allow {
+		_, err := lists.ParseRule(text, lists.Allow)
+		k.report(table+".allow", err)
+	}
+}
+
+// groups checks the tables [groups.NAME].
+func (k *checker) groups() {
+	for name, g := range k.c.Groups {
+		key := "groups." + name
+		k.rules(key, g.Deny, g.Allow)
+		if g.Response != "" {
+			_, err := resolver.ParseResponse(g.Response)
+			k.report(key+".response", err)
+		}
+		for _, s := range g.Upstream {
+			k.report(key+".upstream", upstream.Check(s))
+		}
+		for _, s := range g.Services {
+			k.builtin(key+".services", "service:"+s)
+		}
+		for _, s := range g.NoAccount {
+			k.builtin(key+".no_account", "company:"+s)
+		}
+	}
+	if n := len(k.c.groupServers()); n > maxGroupServers {
+		k.report("groups", fmt.Errorf("%d groups have servers of their own, each different; at most %d are possible", n, maxGroupServers))
+	}
+}
+
+// builtin checks the name of a builtin list. What data of the user's own may know is
+// not known here.
+func (k *checker) builtin(key, name string) {
+	if _, err := (lists.Builtins{}).Text(name); k.c.Owners.Source == "" || !errors.Is(err, lists.ErrNoOwner) {
+		k.report(key, err)
+	}
+}
+
+// inGroups checks names of groups.
+func (k *checker) inGroups(key string, names []string) {
+	for _, name := range names {
+		if _, known := k.c.Groups[name]; !known {
+			k.report(key, fmt.Errorf("there is no group %q%s; write a table [groups.%s]", name, didYouMean(name, slices.Collect(maps.Keys(k.c.Groups))), name))
+		}
+	}
+}
+
+// clients checks the entries of [[clients]].
+func (k *checker) clients() {
+	seen := map[string]bool{}
+	for i, c := range k.c.Clients {
+		key := fmt.Sprintf("clients[%d]", i)
+		switch {
+		case c.Name == "":
+			k.report(key, errors.New("the client needs a name"))
+		case seen[c.Name]:
+			k.report(key+".name", fmt.Errorf("there are two clients named %q", c.Name))
+		}
+		seen[c.Name] = true
+		if len(c.Match) == 0 {
+			k.report(key, fmt.Errorf("client %q needs a match: an address, a network, a MAC, \"host:NAME\" or \"id:NAME\"", c.Name))
+		}
+		for _, m := range c.Match {
+			k.report(key+".match", resolver.CheckMatch(m))
+		}
+		if len(c.Groups) == 0 {
+			k.report(key, fmt.Errorf("client %q needs groups; write groups = [%q] for what everybody gets", c.Name, resolver.DefaultGroup))
+		}
+		k.inGroups(key+".groups", c.Groups)
+	}
+	if len(k.problems) == 0 { // what only all of them together get wrong
+		_, err := newClients(k.c, nil, nil, slog.New(slog.DiscardHandler))
+		k.report("clients", err)
+	}
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"deadpixel/lists"
+)
+
+// warnings are what is allowed but unwise.
+func (c *Config) warnings() []Problem {
+	var all []Problem
+	for i, l := range c.Lists {
+		if l.Refresh < time.Hour {
+			key := fmt.Sprintf("lists[%d].refresh", i)
+			why := "once a day is usual"
+			if isURL(l.Source) {
+				why = "its publisher may lock you out; " + why
+			}
+			all = append(all, Problem{c.file, c.lines.of(key), fmt.Sprintf("list %q is fetched every %v: %s", l.Name, l.Refresh, why)})
+		}
+	}
+	for _, e := range c.DNS.AllowFrom {
+		if e == "any" {
+			all = append(all, Problem{c.file, c.lines.of("dns.allow_from"), "\"any\" makes an open resolver where the internet reaches this machine; attackers use these to flood others"})
+		}
+	}
+	return append(all, c.strangers()...)
+}
+
+// strangers are the clients that rules of the configuration name and that
+// [[clients]] does not know.
+func (c *Config) strangers() []Problem {
+	var known []string
+	for _, one := range c.Clients {
+		known = append(known, one.Name)
+	}
+	var all []Problem
+	look := func(key string, texts []string) {
+		for _, text := range texts {
+			rules, _ := lists.ParseRule(text, lists.Deny) // it was found to be one
+			for _, r := range rules {
+				for _, term := range r.Clients {
+					if term.Name != "" && !slices.ContainsFunc(known, func(name string) bool { return strings.EqualFold(name, term.Name) }) {
+						all = append(all, Problem{c.file, c.lines.of(key), fmt.Sprintf("%s: the rule %q is about a client %q, which [[clients]] does not have%s", key, text, term.Name, didYouMean(term.Name, known))})
+					}
+				}
+			}
+		}
+	}
+	look("blocking.deny", c.Blocking.Deny)
+	look("blocking.allow", c.Blocking.Allow)
+	for _, name := range c.groupNames() {
+		look("groups."+name+".deny", c.Groups[name].Deny)
+		look("groups."+name+".allow", c.Groups[name].Allow)
+	}
+	return all
+}
