@@ -58,9 +58,23 @@ func runCheck(c *cobra.Command, f *flags, download bool) error {
 		return err
 	}
 	failed := false
+	if owned.remote {
+		if download {
+			if err := owned.renew(c.Context()); err != nil {
+				failed = true
+				fmt.Fprintln(out, Problem{config.file, config.lines.of("owners.source"), fmt.Sprintf("owners.source: %v", err)})
+			}
+		}
+		for _, problem := range config.unknownTo(owned.data.Load()) {
+			fmt.Fprintf(out, "%v (warning)\n", problem)
+		}
+	}
 	store.Check(c.Context(), download, func(source string, line int, severity, message string) {
+		if owned.remote && fromOwners(source) && severity == lists.SeverityError {
+			return // told above, with the line that names it
+		}
 		problem := Problem{source, line, message}
-		if severity != "error" {
+		if severity != lists.SeverityError {
 			fmt.Fprintf(out, "%v (%s)\n", problem, severity)
 			return
 		}

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -203,7 +202,7 @@ func (g *generation) start() {
 func (g *generation) refreshImplied(ctx context.Context) {
 	g.without.Store(g.config.without(g.owners.data.Load()))
 	for _, l := range g.config.allLists() {
-		if strings.HasPrefix(l.Source, "builtin:service:") || strings.HasPrefix(l.Source, "builtin:company:") {
+		if fromOwners(l.Source) {
 			_ = g.store.Refresh(ctx, l.Name, false) // its status and the log say what went wrong
 		}
 	}

@@ -129,6 +129,11 @@ func (c *Config) without(data *owners.Data) *without {
 	return &all
 }
 
+// fromOwners says whether a list is made from ownership data.
+func fromOwners(source string) bool {
+	return strings.HasPrefix(source, "builtin:service:") || strings.HasPrefix(source, "builtin:company:")
+}
+
 // allLists are the configured lists and those that follow from groups, in the order
 // of their places.
 func (c *Config) allLists() []ListConfig { return append(slices.Clone(c.Lists), c.implied()...) }

@@ -196,7 +196,7 @@ block = false
 // A pause is for everybody, a group or a device, and goes on after a restart.
 func TestPauses(t *testing.T) {
 	up := newInternet(t)
-	p := prepare(t, basics(up.address)+"[blocking]\ndeny = [\"ads.example\"]\n[groups.kids]\n[groups.guests]\n"+people).start()
+	p := prepare(t, "lists = []\n"+basics(up.address)+"[blocking]\ndeny = [\"ads.example\"]\n[groups.kids]\n[groups.guests]\n"+people).start()
 	change := func(status int, says string, args ...string) {
 		t.Helper()
 		got, out := p.command(append(args, "--web", strings.TrimPrefix(p.web, "http://"))...)
@@ -243,7 +243,7 @@ func TestPauses(t *testing.T) {
 	change(0, "blocking is off for the client kids tablet until `deadpixel resume`", "pause", "--client", "kids tablet")
 	is(blocked, open, blocked, blocked)
 	stands(map[string]string{"client kids tablet": "off"})
-	p.reload(basics(up.address) + "[blocking]\ndeny = [\"ads.example\"]\n[groups.kids]\n[groups.guests]\n[groups.aunts]\n" + people)
+	p.reload("lists = []\n"+basics(up.address) + "[blocking]\ndeny = [\"ads.example\"]\n[groups.kids]\n[groups.guests]\n[groups.aunts]\n" + people)
 	is(blocked, open, blocked, blocked)
 	p.stop()
 	p.again().start()
@@ -289,7 +289,7 @@ func TestDamagedPauses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := prepare(t, basics("127.0.0.1:9")+"[blocking]\ndeny = [\"ads.example\"]\n[groups.kids]\n[groups.guests]\n"+people)
+			p := prepare(t, "lists = []\n"+basics("127.0.0.1:9")+"[blocking]\ndeny = [\"ads.example\"]\n[groups.kids]\n[groups.guests]\n"+people)
 			dir := filepath.Join(p.dir, "data")
 			if err := os.Mkdir(dir, 0o700); err != nil {
 				t.Fatal(err)
@@ -302,5 +302,54 @@ func TestDamagedPauses(t *testing.T) {
 			p.want(kid, "ads.example", blocked)
 			p.stop()
 		})
+	}
+}
+
+// newZone is an upstream that has these records and no others; it returns its
+// address. It follows the CNAMEs among them.
+func newZone(t *testing.T, text string) string {
+	t.Helper()
+	var records []dns.RR
+	parser := dns.NewZoneParser(strings.NewReader(text), "", "")
+	for rr, ok := parser.Next(); ok; rr, ok = parser.Next() {
+		records = append(records, rr)
+	}
+	if err := parser.Err(); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &dns.Server{PacketConn: conn, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
+		m := new(dns.Msg).SetReply(q)
+		m.RecursionAvailable = true
+		owner := q.Question[0].Name
+		for _, rr := range records { // a CNAME stands before what it leads to
+			if rr.Header().Name != owner {
+				continue
+			}
+			if c, ok := rr.(*dns.CNAME); ok {
+				m.Answer, owner = append(m.Answer, rr), c.Target
+			} else if rr.Header().Rrtype == q.Question[0].Qtype {
+				m.Answer = append(m.Answer, rr)
+			}
+		}
+		w.WriteMsg(m)
+	})}
+	go s.ActivateAndServe()
+	t.Cleanup(func() { s.Shutdown() })
+	return conn.LocalAddr().String()
+}
+
+// age makes every stored copy of ownership data be as old as then.
+func (p *program) age(then time.Time) {
+	p.t.Helper()
+	copies, err := filepath.Glob(filepath.Join(p.dir, "data", ownershipFiles))
+	if err != nil || len(copies) != 1 {
+		p.t.Fatalf("the copies are %v, %v", copies, err)
+	}
+	if err := os.Chtimes(copies[0], then, then); err != nil {
+		p.t.Fatal(err)
 	}
 }

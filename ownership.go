@@ -47,7 +47,8 @@ type ownership struct {
 }
 
 // newOwnership reads what is there without network. A file of the user's that
-// cannot be read is an error; a copy of a remote one that cannot be is told.
+// cannot be read, or that does not know what c names, is an error; a copy of a
+// remote one is only told, since what is missing may come.
 func newOwnership(ctx context.Context, c *Config, f *fetch.Fetcher, p parts) (*ownership, error) {
 	o := &ownership{written: c.Owners.Source, refresh: c.Owners.Refresh, keep: p.metrics != nil, log: p.log}
 	o.data.Store(owners.Embedded())
@@ -66,7 +67,7 @@ func newOwnership(ctx context.Context, c *Config, f *fetch.Fetcher, p parts) (*o
 		if err != nil {
 			return nil, Problem{c.file, c.lines.of("owners.source"), fmt.Sprintf("owners.source: %v", err)}
 		}
-		return o, nil
+		return o, errors.Join(c.unknownTo(o.data.Load())...)
 	}
 	hash := sha256.Sum256([]byte(o.written))
 	o.stored = filepath.Join(p.dataDir, strings.Replace(ownershipFiles, "*", hex.EncodeToString(hash[:8]), 1))

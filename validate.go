@@ -22,6 +22,7 @@ import (
 // checker collects what is wrong with values that have the right type.
 type checker struct {
 	c        *Config
+	open     bool // what services and companies there are is not known yet
 	problems []error
 }
 
@@ -35,7 +36,7 @@ func (k *checker) report(key string, err error) {
 
 // validate finds every impossible value. It opens nothing and asks nobody.
 func (c *Config) validate() error {
-	k := &checker{c: c}
+	k := &checker{c: c, open: c.Owners.Source != ""}
 	if c.TimeZone != "" {
 		_, err := time.LoadLocation(c.TimeZone)
 		if err != nil {
@@ -60,6 +61,7 @@ func (c *Config) validate() error {
 	k.blocking()
 	k.lists()
 	k.groups()
+	k.builtins(lists.Builtins{})
 	k.clients()
 	for _, name := range slices.Sorted(maps.Keys(c.Local)) {
 		_, err := resolver.NewLocal(map[string][]string{name: c.Local[name]}, nil)
@@ -163,9 +165,6 @@ func (k *checker) lists() {
 		seen[l.Name] = true
 		if l.Source == "" {
 			k.report(key, fmt.Errorf("list %q needs a source: builtin:starter, a path or a URL", l.Name))
-		}
-		if name, ok := strings.CutPrefix(l.Source, "builtin:"); ok {
-			k.builtin(key+".source", name)
 		}
 		k.report(key+".kind", oneOf(l.Kind, "deny", "allow"))
 		_, err := lists.ParseFormat(l.Format)

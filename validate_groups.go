@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 
 	"deadpixel/lists"
+	"deadpixel/lists/owners"
 	"deadpixel/resolver"
 	"deadpixel/resolver/upstream"
 )
@@ -36,24 +38,40 @@ func (k *checker) groups() {
 		for _, s := range g.Upstream {
 			k.report(key+".upstream", upstream.Check(s))
 		}
-		for _, s := range g.Services {
-			k.builtin(key+".services", "service:"+s)
-		}
-		for _, s := range g.NoAccount {
-			k.builtin(key+".no_account", "company:"+s)
-		}
 	}
 	if n := len(k.c.groupServers()); n > maxGroupServers {
 		k.report("groups", fmt.Errorf("%d groups have servers of their own, each different; at most %d are possible", n, maxGroupServers))
 	}
 }
 
-// builtin checks the name of a builtin list. What data of the user's own may know is
-// not known here.
-func (k *checker) builtin(key, name string) {
-	if _, err := (lists.Builtins{}).Text(name); k.c.Owners.Source == "" || !errors.Is(err, lists.ErrNoOwner) {
-		k.report(key, err)
+// builtins checks the names of builtin lists, and of what groups do without.
+func (k *checker) builtins(of lists.Builtins) {
+	check := func(key, name string) {
+		if _, err := of.Text(name); !k.open || !errors.Is(err, lists.ErrNoOwner) {
+			k.report(key, err)
+		}
 	}
+	for i, l := range k.c.Lists {
+		if name, ok := strings.CutPrefix(l.Source, "builtin:"); ok {
+			check(fmt.Sprintf("lists[%d].source", i), name)
+		}
+	}
+	for _, group := range k.c.groupNames() {
+		for _, s := range k.c.Groups[group].Services {
+			check("groups."+group+".services", "service:"+s)
+		}
+		for _, s := range k.c.Groups[group].NoAccount {
+			check("groups."+group+".no_account", "company:"+s)
+		}
+	}
+}
+
+// unknownTo is about the services and companies that c names and ownership data
+// does not know.
+func (c *Config) unknownTo(data *owners.Data) []error {
+	k := &checker{c: c}
+	k.builtins(lists.Builtins{Owners: func() *owners.Data { return data }})
+	return k.problems
 }
 
 // inGroups checks names of groups.
