@@ -26,7 +26,7 @@ func (g *generation) explain(ctx context.Context, q ui.Question) (ui.Explanation
 	if err != nil {
 		return ui.Explanation{}, fmt.Errorf("client: %w", err)
 	}
-	e := ui.Explanation{Type: dns.TypeToString[qtype], Client: a.policy.Client, Verdict: verdictUntouched, Group: a.policy.Groups[0]}
+	e := ui.Explanation{Type: dns.Type(qtype).String(), Client: a.policy.Client, Verdict: verdictUntouched, Group: a.policy.Groups[0]}
 	if ip, err := netip.ParseAddr(q.Name); err == nil {
 		g.explainAddress(&e, a, ip.Unmap().WithZone(""))
 		return e, nil
@@ -116,26 +116,24 @@ func (g *generation) asleep(e *ui.Explanation, a asker, awake, all []lists.Expla
 // remedy is the line of the configuration that would allow what a verdict denies.
 func (g *generation) remedy(a asker, name, list string, v lists.Verdict) *ui.Remedy {
 	b := &g.config.Blocking
-	switch {
-	case list == resolver.RebindList:
+	if list == resolver.RebindList {
 		return &ui.Remedy{Table: "[blocking]", Line: "rebind_allow = " + array(b.RebindAllow, name)}
-	case v.Level < lists.OfGroup && v.Action == lists.Rewrite && v.Level == lists.Own:
-		return &ui.Remedy{Table: "[blocking]", Line: "allow = " + array(b.Allow, "@@||"+name+"^$dnsrewrite")}
-	case v.Level < lists.OfGroup:
-		return &ui.Remedy{Table: "[blocking]", Line: "allow = " + array(b.Allow, name)}
+	}
+	rules := []string{name}
+	if v.Action == lists.Rewrite && v.Level >= lists.Own { // which the name does not lift, and lists may deny it too
+		rules = append(rules, "@@||"+name+"^$dnsrewrite")
+	}
+	if v.Level < lists.OfGroup {
+		return &ui.Remedy{Table: "[blocking]", Line: "allow = " + array(b.Allow, rules...)}
 	}
 	group := a.policy.Groups[0]
-	rule := name
-	if v.Action == lists.Rewrite {
-		rule = "@@||" + name + "^$dnsrewrite"
-	}
-	return &ui.Remedy{Table: "[groups." + tomlKey(group) + "]", Line: "allow = " + array(g.config.Groups[group].Allow, rule)}
+	return &ui.Remedy{Table: "[groups." + tomlKey(group) + "]", Line: "allow = " + array(g.config.Groups[group].Allow, rules...)}
 }
 
-// array is a TOML array of strings with one more.
-func array(have []string, more string) string {
-	all := make([]string, 0, len(have)+1)
-	for _, s := range append(slices.Clone(have), more) {
+// array is a TOML array of strings with some more.
+func array(have []string, more ...string) string {
+	var all []string
+	for _, s := range slices.Concat(have, more) {
 		all = append(all, tomlString(s))
 	}
 	return "[" + strings.Join(all, ", ") + "]"
@@ -154,19 +152,30 @@ func tomlKey(s string) string {
 	return tomlString(s)
 }
 
-// follow asks the upstreams for e's name and explains what its answer leads to.
-// Nothing of a blocked name goes there.
+// follow asks the upstreams for e's name, or for the one that a rule puts in its
+// place, and explains what the answer leads to. Nothing of a blocked name goes there.
 func (g *generation) follow(ctx context.Context, e *ui.Explanation, a asker, asked lists.Verdict, qtype uint16) error {
-	if g.local.Owns(e.Name) != "" {
+	name := e.Name
+	for _, r := range asked.Rewrites {
+		switch {
+		case r.Name != "":
+			name = r.Name
+			e.Chain = append(e.Chain, ui.Link{Type: "CNAME", Target: name, Verdict: verdictUntouched})
+			asked = lists.Verdict{Action: lists.Allow, Level: lists.OfGroup} // what a rule leads to is not judged
+		case qtype == dns.TypeA && r.Address.Is4(), qtype == dns.TypeAAAA && r.Address.Is6():
+			e.Addresses = append(e.Addresses, r.Address.String())
+		}
+	}
+	if name == e.Name && len(asked.Rewrites) > 0 || g.local.Owns(name) != "" {
 		return nil
 	}
-	wire, err := new(dns.Msg).SetQuestion(dns.Fqdn(e.Name), qtype).Pack()
+	wire, err := new(dns.Msg).SetQuestion(dns.Fqdn(name), qtype).Pack()
 	if err != nil {
 		return err
 	}
 	q := &resolver.Query{Client: a.who.Address, Transport: resolver.TCP, Start: time.Now()}
 	if fault := q.Parse(wire); fault != resolver.Sound {
-		return fmt.Errorf("%q cannot be asked for", e.Name)
+		return fmt.Errorf("%q cannot be asked for", name)
 	}
 	ctx, cancel := context.WithTimeout(ctx, g.config.Upstream.Timeout)
 	defer cancel()
@@ -199,6 +208,9 @@ func (g *generation) follow(ctx context.Context, e *ui.Explanation, a asker, ask
 
 // link adds a step to the chain. The first that is denied decides about e.
 func (g *generation) link(e *ui.Explanation, a asker, step resolver.Step, first bool) {
+	if step.Verdict.Action == lists.Rewrite { // only asked names are rewritten
+		step.Verdict = lists.Verdict{}
+	}
 	l := ui.Link{Type: dns.TypeToString[step.Type], Target: string(step.Name), Verdict: wordFor(step.Verdict)}
 	var found []lists.Explanation
 	if step.Address.IsValid() {
@@ -209,7 +221,9 @@ func (g *generation) link(e *ui.Explanation, a asker, step resolver.Step, first 
 		found = g.store.ExplainAddress(step.Address, step.Type, &a.who)
 	} else {
 		l.Owner, l.Category = g.owners.lookup(l.Target)
-		found = g.store.Explain(l.Target, step.Type, &a.who)
+		if step.Verdict.Action != lists.None {
+			found = g.store.Explain(l.Target, step.Type, &a.who)
+		}
 	}
 	if len(found) > 0 {
 		l.List, l.Rule, l.Source, l.Line = found[0].List, found[0].Rule, found[0].Source, found[0].Line

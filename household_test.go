@@ -243,7 +243,7 @@ func TestPauses(t *testing.T) {
 	change(0, "blocking is off for the client kids tablet until `deadpixel resume`", "pause", "--client", "kids tablet")
 	is(blocked, open, blocked, blocked)
 	stands(map[string]string{"client kids tablet": "off"})
-	p.reload("lists = []\n"+basics(up.address) + "[blocking]\ndeny = [\"ads.example\"]\n[groups.kids]\n[groups.guests]\n[groups.aunts]\n" + people)
+	p.reload("lists = []\n" + basics(up.address) + "[blocking]\ndeny = [\"ads.example\"]\n[groups.kids]\n[groups.guests]\n[groups.aunts]\n" + people)
 	is(blocked, open, blocked, blocked)
 	p.stop()
 	p.again().start()
