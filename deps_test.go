@@ -14,6 +14,7 @@ func TestRooms(t *testing.T) {
 		prometheus = "github.com/prometheus/client_golang/prometheus"
 		tomlPkg    = "github.com/BurntSushi/toml"
 		dnsPkg     = "github.com/miekg/dns"
+		netlink    = "github.com/mdlayher/netlink"
 	)
 	rules := []struct {
 		room, never, why string
@@ -27,7 +28,9 @@ func TestRooms(t *testing.T) {
 		{"deadpixel/resolver", prometheus, "it tells an Observer"},
 		{"deadpixel/resolver", tomlPkg, "only main reads the configuration"},
 		{"deadpixel/resolver", "deadpixel/resolver/upstream", "it declares the Upstream that it needs"},
+		{"deadpixel/resolver", netlink, "it declares the Neighbours that it needs; only resolver/neighbour asks the kernel"},
 		{"deadpixel/resolver/serve", http, "it serves plain DNS"},
+		{"deadpixel/resolver/serve", netlink, "it knows packets, not devices"},
 		{"deadpixel/resolver/serve", prometheus, "it tells an Observer"},
 		{"deadpixel/resolver/upstream", "deadpixel/resolver", "it knows servers, not queries of clients"},
 		{"deadpixel/metrics", "deadpixel/ui", "main joins them"},

@@ -165,13 +165,38 @@ match = ["` + cardBeside + `"]
 groups = ["beside"]
 `
 
-// start runs deadpixel for the house.
+// start runs deadpixel for the house, as systemd does.
 func (h *house) start() (p *program, config string) {
 	h.t.Helper()
 	up := newInternet(h.t)
 	config = strings.Replace("lists = []\n"+basics(up.address), `listen = ["127.0.0.1:0"]`,
 		`listen = ["192.0.2.53:5300", "[2001:db8:78::1]:5300"]`+"\ntrust_ecs_from = [\"192.0.2.1\"]\nallow_from = [\"192.0.2.0/24\", \"2001:db8:78::/64\", \"local\"]", 1) + houseConfig
-	return prepare(h.t, config).start(), config
+	p = prepare(h.t, config)
+	h.unprivileged(p)
+	return p.start(), config
+}
+
+// unprivileged takes from the program what systemd/deadpixel.service does not give
+// it: root, capabilities, and the user namespace that the network belongs to.
+func (h *house) unprivileged(p *program) {
+	h.t.Helper()
+	const nobody = 65534
+	p.cmd.Path = "/proc/self/exe" // its real path may be for root alone
+	own := []syscall.SysProcIDMap{{ContainerID: nobody, HostID: nobody, Size: 1}}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody, NoSetGroups: true},
+		Cloneflags: syscall.CLONE_NEWUSER, UidMappings: own, GidMappings: own}
+	data := filepath.Join(p.dir, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Dir(p.dir), 0o711); err != nil { // of all directories of the test
+		h.t.Fatal(err)
+	}
+	for _, path := range []string{data, p.config} {
+		if err := os.Chown(path, nobody, nobody); err != nil {
+			h.t.Fatal(err)
+		}
+	}
 }
 
 // A router that runs dnsmasq or Unbound tells deadpixel who asks, and everybody
