@@ -171,7 +171,7 @@ func (g *generation) follow(ctx context.Context, e *ui.Explanation, a asker, ask
 	ctx, cancel := context.WithTimeout(ctx, g.config.Upstream.Timeout)
 	defer cancel()
 	denied := false
-	answer, err := g.resolver.Trace(ctx, q, a.policy, asked, func(step resolver.Step) bool {
+	answer, err := g.resolver.Trace(ctx, q, a.policy, asked, func(step *resolver.Step) bool {
 		g.link(e, a, step, !denied)
 		denied = denied || step.Denied || step.Inside
 		return true
@@ -198,7 +198,7 @@ func (g *generation) follow(ctx context.Context, e *ui.Explanation, a asker, ask
 }
 
 // link adds a step to the chain. The first that is denied decides about e.
-func (g *generation) link(e *ui.Explanation, a asker, step resolver.Step, first bool) {
+func (g *generation) link(e *ui.Explanation, a asker, step *resolver.Step, first bool) {
 	l := ui.Link{Type: dns.TypeToString[step.Type], Target: string(step.Name), Verdict: wordFor(step.Verdict)}
 	var found []lists.Explanation
 	if step.Address.IsValid() {
