@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"deadpixel/lists"
@@ -102,6 +103,17 @@ func (c *Config) implied() []ListConfig {
 		}
 	}
 	return all
+}
+
+// withoutAccount are the companies that some group does without, each once.
+func (c *Config) withoutAccount() []string {
+	var names []string
+	for _, l := range c.implied() {
+		if name, ok := strings.CutPrefix(l.Name, companyPrefix); ok {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // allLists are the configured lists and those that follow from groups, in the order
