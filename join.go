@@ -197,9 +197,9 @@ func (s *server) kept() []ui.Kept {
 func (s *server) keptOfClients(g *generation) []ui.Kept {
 	all := []ui.Kept{
 		{What: "a hash of one address that has asked, by a key that is nowhere else", Why: "the page can say when all queries come from one address, as they do behind a router that forwards",
-			Where: "memory", Much: fmt.Sprintf("%d numbers", s.metrics.Sources()), Until: "another address asks, the next day of UTC, deadpixel stops, or erased"},
+			Where: "memory", Much: fmt.Sprintf("hashes: %d", s.metrics.Sources()), Until: "another address asks, the next day of UTC, deadpixel stops, or erased"},
 		{What: "what is paused and until when, by the names of groups and clients in the configuration", Why: "a pause outlives a restart",
-			Where: filepath.Join(s.dataDir(g.config), pauseFile), Much: fmt.Sprintf("%d pauses", len(s.pause.All(time.Now()))), Until: "the next pause or resume after their end"},
+			Where: filepath.Join(s.dataDir(g.config), pauseFile), Much: fmt.Sprintf("pauses: %d", len(s.pause.All(time.Now()))), Until: "the next pause or resume after their end"},
 	}
 	if len(g.config.Clients) == 0 {
 		return all

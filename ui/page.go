@@ -173,6 +173,9 @@ func sentence(phrase string) string {
 	return string(unicode.ToUpper(first)) + strings.TrimSuffix(phrase[size:], ".") + "."
 }
 
+// words makes a category readable.
+func words(category string) string { return strings.ReplaceAll(category, "_", " ") }
+
 // number groups the digits of n with narrow spaces.
 func number(n any) string {
 	s := fmt.Sprint(n)

@@ -254,7 +254,7 @@ func New(o Options) (*Page, error) {
 	p := &Page{Options: o, hosts: ownHosts(o.Hosts)}
 	p.sessions.valid = map[[32]byte]time.Time{}
 	var err error
-	p.page, err = template.New("").Funcs(template.FuncMap{"number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few}).ParseFS(templates, "templates/*.html")
+	p.page, err = template.New("").Funcs(template.FuncMap{"number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few, "words": words}).ParseFS(templates, "templates/*.html")
 	return p, err
 }
 

@@ -8,7 +8,7 @@ import (
 // who is the section about groups and clients.
 type who struct {
 	Groups, Clients []standing
-	Paused          int // how many clients are
+	Paused          int // how many clients are, by themselves
 }
 
 // standing is how blocking stands for a group or a client, in words.
@@ -35,9 +35,14 @@ func (p *Page) who(b Blocking) who {
 		w.Groups = append(w.Groups, standing{g, "group", fmt.Sprint("group-", i), p.says(b, g), b.Enabled && !g.Own && !g.Never})
 	}
 	for i, c := range b.Clients {
-		one := standing{c, "client", fmt.Sprint("client-", i), p.saysOf(b, c), b.Enabled && !c.Own}
-		if c.Own {
+		groups := slices.DeleteFunc(slices.Clone(b.Groups), func(g Switch) bool { return !slices.Contains(c.Groups, g.Name) })
+		c.Never = !slices.ContainsFunc(groups, func(g Switch) bool { return !g.Never })
+		one := standing{c, "client", fmt.Sprint("client-", i), p.says(b, c), b.Enabled && !c.Own && !c.Never}
+		switch {
+		case c.Own:
 			w.Paused++
+		case b.Enabled && !c.Never && !slices.ContainsFunc(groups, func(g Switch) bool { return g.Enabled }):
+			one.Says = "paused with its group"
 		}
 		w.Clients = append(w.Clients, one)
 	}
@@ -59,18 +64,4 @@ func (p *Page) says(b Blocking, s Switch) string {
 		return "paused until somebody resumes"
 	}
 	return "blocked as configured"
-}
-
-// saysOf is how a client stands, which takes a group that blocks as well.
-func (p *Page) saysOf(b Blocking, c Switch) string {
-	groups := slices.DeleteFunc(slices.Clone(b.Groups), func(g Switch) bool { return !slices.Contains(c.Groups, g.Name) })
-	blocks := func(g Switch) bool { return g.Enabled }
-	sometimes := func(g Switch) bool { return !g.Never }
-	switch {
-	case c.Own || !b.Enabled || slices.ContainsFunc(groups, blocks):
-		return p.says(b, c)
-	case !slices.ContainsFunc(groups, sometimes):
-		return "never blocked, by its group"
-	}
-	return "paused with its group"
 }
