@@ -26,7 +26,7 @@ type view struct {
 	Answers   bool // some upstream does
 	Companies []bar
 	NoAccount []bar
-	Tried     uint64 // how often those of NoAccount were asked for
+	Tried     uint64 // how often those of NoAccount were blocked
 	Around    waysAround
 	Who       who
 	Asked     Question

@@ -184,8 +184,8 @@ func TestPageTellsFindings(t *testing.T) {
 	}{
 		{"nothing", Stats{}, []string{"No query looked for a way around", "builtin:doh"}, []string{"nobody here has an account with", "come from one address"}},
 		{"companies", Stats{NoAccount: []Company{{"<Meta>", 1200}, {"Acme", 0}}},
-			[]string{"Companies nobody here has an account with", `<span class="name">&lt;Meta&gt;</span>`, "1\u202f200", `<span class="name">Acme</span>`}, []string{"none was contacted", "<Meta>"}},
-		{"no company", Stats{NoAccount: []Company{{"<Meta>", 0}, {"Acme", 0}}}, []string{"<p>&lt;Meta&gt;, Acme</p>", "none was contacted"}, []string{"each time it was blocked"}},
+			[]string{"Companies nobody here has an account with", `<span class="name">&lt;Meta&gt;</span>`, "1\u202f200", `<span class="name">Acme</span>`}, []string{"had to be blocked", "<Meta>"}},
+		{"no company", Stats{NoAccount: []Company{{"<Meta>", 0}, {"Acme", 0}}}, []string{"<p>&lt;Meta&gt;, Acme</p>", "had to be blocked"}, []string{"were blocked in"}},
 		{"ways", Stats{Escapes: map[string]uint64{"canary": 1200, "discovery": 0, "resolver": 2}},
 			[]string{"1\u202f202 queries looked for a way around", "<strong>1\u202f200</strong> asked whether", "<strong>2</strong> asked for the address"}, []string{"asked which"}},
 		{"one way", Stats{Escapes: map[string]uint64{"discovery": 1}}, []string{"1 query looked for", "<strong>1</strong> asked which"}, []string{"asked whether"}},

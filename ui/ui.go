@@ -114,7 +114,7 @@ type Stats struct {
 	Queries, Blocked uint64
 	Minutes          []Minute // oldest first
 	Companies        []Company
-	NoAccount        []Company         // the companies that nobody has an account with, also those that nothing asked for
+	NoAccount        []Company         // what was blocked of companies that nobody has an account with, also of those of which nothing was
 	Escapes          map[string]uint64 // queries that looked for a way around, by kind: canary, discovery, resolver
 
 	OneSource bool // as far as can be told, all queries come from one address
