@@ -46,19 +46,3 @@ func TestOneSource(t *testing.T) {
 		}
 	}
 }
-
-// What tells about a time is erased: also of companies without an account, and of
-// ways around.
-func TestForgetsFindings(t *testing.T) {
-	m := New(Options{NoAccount: "no_account:", Owner: func([]byte) string { return "Meta" }, Escape: resolver.PublicExits().Escape})
-	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	m.Observe(resolver.Event{Time: now, Outcome: resolver.Blocked, List: "no_account:Meta", Name: []byte("pixel.facebook.com")})
-	m.Observe(resolver.Event{Time: now, Outcome: resolver.Blocked, List: "canary", Name: []byte("use-application-dns.net"), Escape: resolver.ByCanary})
-	if s := m.Summary(now, 5); len(s.Without) != 1 || s.Without[0] != (Company{"Meta", 1}) || s.Escapes["canary"] != 1 {
-		t.Fatalf("found %v and %v", s.Without, s.Escapes)
-	}
-	m.Forget()
-	if s := m.Summary(now, 5); len(s.Without) != 0 || s.Escapes["canary"] != 0 {
-		t.Errorf("after forgetting %v and %v", s.Without, s.Escapes)
-	}
-}
