@@ -156,7 +156,7 @@ func tomlKey(s string) string {
 // place, and explains what the answer leads to. Nothing of a blocked name goes there.
 func (g *generation) follow(ctx context.Context, e *ui.Explanation, a asker, asked lists.Verdict, qtype uint16) error {
 	name := e.Name
-	for _, r := range asked.Rewrites {
+	for _, r := range asked.Rewrites() {
 		switch {
 		case r.Name != "":
 			name = r.Name
@@ -166,7 +166,7 @@ func (g *generation) follow(ctx context.Context, e *ui.Explanation, a asker, ask
 			e.Addresses = append(e.Addresses, r.Address.String())
 		}
 	}
-	if name == e.Name && len(asked.Rewrites) > 0 || g.local.Owns(name) != "" {
+	if name == e.Name && asked.Action == lists.Rewrite || g.local.Owns(name) != "" {
 		return nil
 	}
 	wire, err := new(dns.Msg).SetQuestion(dns.Fqdn(name), qtype).Pack()
@@ -180,7 +180,7 @@ func (g *generation) follow(ctx context.Context, e *ui.Explanation, a asker, ask
 	ctx, cancel := context.WithTimeout(ctx, g.config.Upstream.Timeout)
 	defer cancel()
 	denied := false
-	answer, err := g.resolver.Trace(ctx, q, a.policy, asked, func(step resolver.Step) bool {
+	answer, err := g.resolver.Trace(ctx, q, a.policy, asked, func(step *resolver.Step) bool {
 		g.link(e, a, step, !denied)
 		denied = denied || step.Denied || step.Inside
 		return true
@@ -207,21 +207,22 @@ func (g *generation) follow(ctx context.Context, e *ui.Explanation, a asker, ask
 }
 
 // link adds a step to the chain. The first that is denied decides about e.
-func (g *generation) link(e *ui.Explanation, a asker, step resolver.Step, first bool) {
-	if step.Verdict.Action == lists.Rewrite { // only asked names are rewritten
-		step.Verdict = lists.Verdict{}
+func (g *generation) link(e *ui.Explanation, a asker, step *resolver.Step, first bool) {
+	verdict := step.Verdict
+	if verdict.Action == lists.Rewrite { // only asked names are rewritten
+		verdict = lists.Verdict{}
 	}
-	l := ui.Link{Type: dns.TypeToString[step.Type], Target: string(step.Name), Verdict: wordFor(step.Verdict)}
+	l := ui.Link{Type: dns.TypeToString[step.Type], Target: string(step.Name), Verdict: wordFor(verdict)}
 	var found []lists.Explanation
 	if step.Address.IsValid() {
 		l.Target = step.Address.String()
-		if step.Verdict.Action == lists.None && !step.Inside {
+		if verdict.Action == lists.None && !step.Inside {
 			return // an ordinary address
 		}
 		found = g.store.ExplainAddress(step.Address, step.Type, &a.who)
 	} else {
 		l.Owner, l.Category = g.owners.lookup(l.Target)
-		if step.Verdict.Action != lists.None {
+		if verdict.Action != lists.None {
 			found = g.store.Explain(l.Target, step.Type, &a.who)
 		}
 	}
@@ -243,7 +244,7 @@ func (g *generation) link(e *ui.Explanation, a asker, step resolver.Step, first 
 	case len(found) > 0:
 		g.decided(e, a, found[0])
 	}
-	e.Remedy = g.remedy(a, e.Name, l.List, step.Verdict)
+	e.Remedy = g.remedy(a, e.Name, l.List, verdict)
 }
 
 // article is the name of a record type in a sentence.

@@ -114,6 +114,16 @@ func (w without) of(groups []string, company string) bool {
 	return slices.ContainsFunc(groups, func(group string) bool { return w[group][company] })
 }
 
+// companies are all of them, sorted.
+func (w without) companies() []string {
+	all := map[string]bool{}
+	for _, some := range w {
+		maps.Copy(all, some)
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// without are the companies that each group does without.
 func (c *Config) without(data *owners.Data) *without {
 	all := without{}
 	for name, g := range c.Groups {

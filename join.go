@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"deadpixel/lists"
@@ -125,6 +127,11 @@ func (s *server) stats() ui.Stats {
 	for _, c := range sum.Without {
 		st.NoAccount = append(st.NoAccount, ui.Company(c))
 	}
+	for _, name := range s.current.Load().without.Load().companies() {
+		if !slices.ContainsFunc(st.NoAccount, func(c ui.Company) bool { return c.Name == name }) {
+			st.NoAccount = append(st.NoAccount, ui.Company{Name: name})
+		}
+	}
 	for _, c := range sum.Top {
 		st.Companies = append(st.Companies, ui.Company(c))
 	}
@@ -158,10 +165,11 @@ func (s *server) kept() []ui.Kept {
 	g := s.current.Load()
 	stats := s.stats()
 	all := []ui.Kept{
-		{What: "counters of queries by outcome, transport, list, company and upstream; no client and no name", Why: "Prometheus and the page",
+		{What: "counters of queries by outcome, transport, list, company, upstream and kind of way around; no client and no name", Why: "Prometheus and the page",
 			Where: "memory", Much: fmt.Sprintf("%d counters of outcomes and those of their parts", len(stats.Outcomes)), Until: "deadpixel stops"},
-		{What: "how many queries and blocked queries there were in each minute, and how often each company was blocked in each hour", Why: "the plot of the page",
-			Where: "memory", Much: fmt.Sprintf("%d minutes, %d companies, %d queries counted", len(stats.Minutes), len(stats.Companies), stats.Queries),
+		{What: "how many queries and blocked queries there were in each minute, and in each hour how often each company was blocked, also of those that nobody has an account with, " +
+			"and how many queries looked for a way around", Why: "the plot of the page, and what it finds",
+			Where: "memory", Much: fmt.Sprintf("%d minutes, %d companies, %d ways around, %d queries counted", len(stats.Minutes), len(stats.Companies), len(stats.Escapes), stats.Queries),
 			Until: "24 hours after, or deadpixel stops, or erased"},
 		{What: "copies of the lists, with what their servers said of their version", Why: "blocking works after a start without internet",
 			Where: s.dataDir(g.config), Much: fmt.Sprintf("%d lists, %d rules", len(g.config.Lists), g.rules()), Until: "replaced by newer ones; 30 days after a list is removed"},
@@ -174,8 +182,32 @@ func (s *server) kept() []ui.Kept {
 			Where: "memory", Much: fmt.Sprintf("%d answers, %d bytes", g.cache.Entries(), g.cache.Bytes()),
 			Until: fmt.Sprintf("their time is over by %v, or deadpixel stops", g.config.Cache.Stale)})
 	}
+	all = append(all, s.keptOfClients(g)...)
+	if g.owners.remote {
+		all = append(all, ui.Kept{What: "a copy of the data on who owns what by [owners] source", Why: "it is there after a start without internet",
+			Where: g.owners.stored, Much: "one file", Until: "replaced by a newer one, or deleted by hand"})
+	}
 	if g.config.DNS.RateLimit > 0 {
 		all = append(all, ui.Kept{What: "how many queries an address has put in the present second", Why: "rate_limit", Where: "memory", Much: "one number for each address", Until: "a minute after its last query"})
 	}
 	return all
+}
+
+// keptOfClients says what is kept of addresses, clients and groups.
+func (s *server) keptOfClients(g *generation) []ui.Kept {
+	all := []ui.Kept{
+		{What: "a hash of one address that has asked, by a key that is nowhere else", Why: "the page can say when all queries come from one address, as they do behind a router that forwards",
+			Where: "memory", Much: fmt.Sprintf("hashes: %d", s.metrics.Sources()), Until: "another address asks, the next day of UTC, deadpixel stops, or erased"},
+		{What: "what is paused and until when, by the names of groups and clients in the configuration", Why: "a pause outlives a restart",
+			Where: filepath.Join(s.dataDir(g.config), pauseFile), Much: fmt.Sprintf("pauses: %d", len(s.pause.All(time.Now()))), Until: "the next pause or resume after their end"},
+	}
+	if len(g.config.Clients) == 0 {
+		return all
+	}
+	return append(all,
+		ui.Kept{What: "which addresses the devices of [[clients]] have, by the kernel, lease files and the names that the router has for them", Why: "a device keeps its rules when its address changes",
+			Where: "memory", Much: fmt.Sprintf("%d addresses", g.clients.Known()),
+			Until: "an hour after the kernel last had the device, the end of its lease or of what the router said, or deadpixel stops"},
+		ui.Kept{What: "addresses that have asked and belong to none of [[clients]]", Why: "they are not looked for at every query",
+			Where: "memory", Much: fmt.Sprintf("%d addresses", g.clients.Strangers()), Until: "a minute after they were met, an hour at most where the router was asked for their names, or deadpixel stops"})
 }

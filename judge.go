@@ -42,7 +42,7 @@ func (g *generation) judge(a asker, name string, qtype uint16) (judgement, lists
 	switch {
 	case v.Action != lists.None:
 		j := judgement{verdict: wordFor(v), list: v.List.Name, shape: v.Shape, level: v.Level, labels: v.Labels}
-		for _, r := range v.Rewrites {
+		for _, r := range v.Rewrites() {
 			j.answer = strings.TrimPrefix(j.answer+", "+r.String(), ", ")
 		}
 		return j, v
@@ -56,7 +56,7 @@ func (g *generation) judge(a asker, name string, qtype uint16) (judgement, lists
 // it leads nowhere.
 func wordFor(v lists.Verdict) string {
 	switch {
-	case v.Action == lists.Rewrite && !v.Rewrites[0].Blocks(), v.Action == lists.Allow:
+	case v.Action == lists.Rewrite && !v.Rewrites()[0].Blocks(), v.Action == lists.Allow:
 		return verdictAllowed
 	case v.Action == lists.None:
 		return verdictUntouched

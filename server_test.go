@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"deadpixel/ui"
 )
 
 // get reads a path of the page.
@@ -307,6 +309,65 @@ func TestPauseResumeExplain(t *testing.T) {
 		!strings.Contains(out, "-> CNAME pixel.facebook.com: blocked") {
 		t.Errorf("explain --resolve of a tracker's other name: %s", out)
 	}
+	p.stop()
+}
+
+// What is held of addresses, clients and companies is told, and the history erased.
+func TestTellsWhatIsKept(t *testing.T) {
+	p := prepare(t, "lists = []\n"+basics("127.0.0.1:9")+`[groups.default]
+no_account = ["Meta"]
+[groups.kids]
+no_account = ["Meta"]
+[[clients]]
+name = "tablet"
+match = ["192.0.2.40"]
+groups = ["kids"]
+`).start()
+	// What happened is counted once the reply has left, so it may come after that.
+	wantCount := func(when string, want uint64) {
+		t.Helper()
+		for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+			_, body := p.get("/api/v1/status")
+			var status struct {
+				NoAccount []ui.Company `json:"no_account"`
+			}
+			if err := json.Unmarshal([]byte(body), &status); err != nil {
+				t.Fatalf("%v: %s", err, body)
+			}
+			if slices.Equal(status.NoAccount, []ui.Company{{Name: "Meta", Count: want}}) {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: %v, want Meta %d", when, status.NoAccount, want)
+			}
+		}
+	}
+	wantCount("before any query", 0)
+	p.wantRcode("pixel.facebook.com", dns.RcodeNameError)
+	wantCount("after one", 1)
+
+	if status, out := p.command("pause", "--group", "kids", "--web", strings.TrimPrefix(p.web, "http://")); status != 0 {
+		t.Errorf("pause: %d %s", status, out)
+	}
+	_, body := p.get("/api/v1/privacy")
+	for _, want := range []string{"a hash of one address", "pauses.json", "pauses: 1", "which addresses the devices of [[clients]] have", "belong to none of [[clients]]", "looked for a way around"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("what is kept lacks %q: %s", want, body)
+		}
+	}
+	r, err := http.NewRequest(http.MethodDelete, p.web+"/api/v1/privacy/history", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		t.Errorf("erasing: %s", answer.Status)
+	}
+	wantCount("after erasing", 0)
 	p.stop()
 }
 

@@ -501,7 +501,7 @@ func (row adguardRow) who() *Who {
 // verdictText is a verdict as a row has it.
 func verdictText(v Verdict) string {
 	text := v.Action.String()
-	for _, r := range v.Rewrites {
+	for _, r := range v.Rewrites() {
 		text += " " + r.String()
 	}
 	return text
@@ -556,7 +556,7 @@ func FuzzAdblockRule(f *testing.F) {
 				if (v.Action == None) != (len(all) == 0) || len(all) > 0 && !reflect.DeepEqual(all[0], v) {
 					t.Errorf("%s: %v, explained as %v", name, v, all)
 				}
-				if v.Action == Rewrite && len(v.Rewrites) == 0 || v.Action != None && who != nil && who.Lists != nil {
+				if v.Action == Rewrite && len(v.Rewrites()) == 0 || v.Action != None && who != nil && who.Lists != nil {
 					t.Errorf("%s: %v", name, v)
 				}
 			}

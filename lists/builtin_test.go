@@ -177,7 +177,7 @@ func TestSafeSearch(t *testing.T) {
 	for name, want := range map[string]string{"www.google.de": "forcesafesearch.google.com", "search.brave.com": "safesearch.brave.com", "mail.google.com": ""} {
 		got := ""
 		if v := set.Match([]byte(name), 1, nil); v.Action == Rewrite {
-			got = v.Rewrites[0].Name
+			got = v.Rewrites()[0].Name
 		}
 		if got != want {
 			t.Errorf("%s leads to %q, want %q", name, got, want)

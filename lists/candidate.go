@@ -4,13 +4,13 @@ import "cmp"
 
 // candidate is a rule that matches; the zero value is none.
 type candidate struct {
-	strength strength
-	action   Action
-	shape    Shape
-	distance uint8 // labels between the asked name and the rule's
-	order    int32 // of its list
-	line     uint32
-	rewrite  *Rewriting // with Rewrite, and of what undoes one
+	strength  strength
+	action    Action
+	shape     Shape
+	distance  uint8 // labels between the asked name and the rule's
+	order     int32 // of its list
+	line      uint32
+	rewriting uint32 // number in the list, with Rewrite and of what undoes one; 0 for all others
 }
 
 // strength of a rule; 0 is no rule. On each level, what denies is weaker than what
@@ -25,7 +25,7 @@ func strengthOf(level Level, a Action) strength { return perLevel*strength(level
 func (c *candidate) level() Level { return Level((c.strength - 1) / perLevel) }
 
 // undoing says whether c only takes rewritings back.
-func (c *candidate) undoing() bool { return c.rewrite != nil && c.action == Allow }
+func (c *candidate) undoing() bool { return c.rewriting != 0 && c.action == Allow }
 
 // patternDistance puts a rule without a name after those that have one.
 const patternDistance = 255
@@ -74,12 +74,12 @@ func (s *Set) complexCandidate(rule *complexRule, distance uint8, order int32) c
 		a = Rewrite
 	}
 	return candidate{strength: strengthOf(s.level(order, rule.Important), a), action: a, shape: rule.Shape,
-		distance: distance, order: order, line: rule.Line, rewrite: rule.Rewrite}
+		distance: distance, order: order, line: rule.Line, rewriting: rule.rewriting}
 }
 
 // level is that of a rule in the list of an order.
 func (s *Set) level(order int32, important bool) Level {
-	level := s.lists[order].Level
+	level := s.levels[order]
 	if level == Listed && important {
 		return Important
 	}
@@ -112,7 +112,19 @@ func (c *candidate) yield(o *candidate) {
 	}
 }
 
-// verdict is what c means for who asks.
+// rewriting is what c makes of an answer, or takes back.
+func (s *Set) rewriting(c *candidate) *Rewriting { return s.lists[c.order].rewritings[c.rewriting-1] }
+
+// told is the verdict with what c makes of the answer.
+func (s *Set) told(c *candidate) Verdict {
+	v := s.verdict(c)
+	if c.action == Rewrite {
+		v.rewrites = &[]*Rewriting{s.rewriting(c)}
+	}
+	return v
+}
+
+// verdict is what c means for who asks, but for what it makes of the answer.
 func (s *Set) verdict(c *candidate) Verdict {
 	if c.strength == 0 {
 		return Verdict{}
@@ -120,9 +132,6 @@ func (s *Set) verdict(c *candidate) Verdict {
 	v := Verdict{Action: c.action, List: s.lists[c.order], Shape: c.shape, Level: c.level(), Line: c.line}
 	if c.distance != patternDistance && c.shape != Address {
 		v.Labels = c.distance
-	}
-	if c.action == Rewrite {
-		v.Rewrites = []*Rewriting{c.rewrite}
 	}
 	return v
 }

@@ -141,6 +141,7 @@ func ReadList(b []byte, seed Seed, gentle bool) (*List, error) {
 		l.patterns.add(r)
 	}
 	l.patterns.index()
+	l.collectRewritings()
 	l.names = readTable(rest[size:], int(buckets), int(used))
 	if !l.names.sound(len(l.complex), gentle) {
 		return nil, fmt.Errorf("%w: impossible rules", ErrFormat)

@@ -10,6 +10,7 @@ import (
 type complexRule struct {
 	Rule
 	expression *regexp.Regexp // of a Regexp rule
+	rewriting  uint32         // number of its Rewrite in List.rewritings; 0 for none
 }
 
 // applies says whether the modifiers let the rule speak about what is asked.

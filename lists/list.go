@@ -12,13 +12,14 @@ type List struct {
 	Kind  Action // Deny or Allow: what a plain rule of it does
 	Level Level  // Listed, or that of rules of the configuration
 
-	names    table
-	depths   depths        // of the names in names
-	lengths  lengths       // of the networks in names
-	complex  []complexRule // rules with modifiers, found through names
-	patterns patterns
-	memory   region // where names lies
-	mapped   bool   // the memory is a file
+	names      table
+	depths     depths        // of the names in names
+	lengths    lengths       // of the networks in names
+	complex    []complexRule // rules with modifiers, found through names
+	patterns   patterns
+	rewritings []*Rewriting // that rules refer to by their place, from 1
+	memory     region       // where names lies
+	mapped     bool         // the memory is a file
 }
 
 // Entries is how many different rules the list has.
@@ -216,7 +217,20 @@ func (l *List) addComplex(rules []Rule, seed Seed) []entry {
 		l.complex = append(l.complex, complexRule{Rule: *r})
 	}
 	l.patterns.index()
+	l.collectRewritings()
 	return named
+}
+
+// collectRewritings gives every rule that rewrites its number.
+func (l *List) collectRewritings() {
+	for _, rules := range [][]complexRule{l.complex, l.patterns.rules} {
+		for i := range rules {
+			if r := &rules[i]; r.Rewrite != nil {
+				l.rewritings = append(l.rewritings, r.Rewrite)
+				r.rewriting = uint32(len(l.rewritings))
+			}
+		}
+	}
 }
 
 // maxDuplicateSearch bounds the search for rules that are written twice: lists

@@ -139,14 +139,15 @@ func (s *Set) rewritten(standing []candidate) Verdict {
 		}
 	}
 	for _, kind := range []func(*Rewriting) bool{(*Rewriting).Empty, func(r *Rewriting) bool { return r.Name != "" }} {
-		if at := slices.IndexFunc(equals, func(c candidate) bool { return kind(c.rewrite) }); at >= 0 {
-			return s.verdict(&equals[at])
+		if at := slices.IndexFunc(equals, func(c candidate) bool { return kind(s.rewriting(&c)) }); at >= 0 {
+			return s.told(&equals[at])
 		}
 	}
-	v := s.verdict(first)
+	v := s.told(first)
 	for _, c := range equals[1:] { // a record is not given twice (RFC 2181, section 5)
-		if !slices.ContainsFunc(v.Rewrites, func(r *Rewriting) bool { return *r == *c.rewrite }) {
-			v.Rewrites = append(v.Rewrites, c.rewrite)
+		more := s.rewriting(&c)
+		if !slices.ContainsFunc(*v.rewrites, func(r *Rewriting) bool { return *r == *more }) {
+			*v.rewrites = append(*v.rewrites, more)
 		}
 	}
 	return v
@@ -154,13 +155,13 @@ func (s *Set) rewritten(standing []candidate) Verdict {
 
 // standing leaves out the rewritings that exceptions of the same or a higher level
 // undo, and those exceptions.
-func standing(all []candidate) []candidate {
+func (s *Set) standing(all []candidate) []candidate {
 	return slices.DeleteFunc(slices.Clone(all), func(c candidate) bool {
-		return c.undoing() || c.action == Rewrite && slices.ContainsFunc(all, func(e candidate) bool { return e.undoes(&c) })
+		return c.undoing() || c.action == Rewrite && slices.ContainsFunc(all, func(e candidate) bool { return s.undoes(&e, &c) })
 	})
 }
 
-// undoes says whether c is an exception that takes back what r does.
-func (c *candidate) undoes(r *candidate) bool {
-	return c.undoing() && c.level() >= r.level() && c.rewrite.undoes(r.rewrite)
+// undoes says whether e is an exception that takes back what c does.
+func (s *Set) undoes(e, c *candidate) bool {
+	return e.undoing() && e.level() >= c.level() && s.rewriting(e).undoes(s.rewriting(c))
 }

@@ -83,14 +83,22 @@ func (s Skip) String() string { return fmt.Sprintf("%s:%d: %s", s.List, s.Line, 
 // Verdict is what the rules say about one name and query type. The zero value
 // means that no rule matched.
 type Verdict struct {
+	List   *List // whose rule decided
 	Action Action
-	List   *List  // whose rule decided
 	Shape  Shape  // of that rule
 	Level  Level  // how strong that rule is
 	Labels uint8  // how many labels of the asked name stand above the rule's name
 	Line   uint32 // of the rule in its list; 0 when it was not looked up
 
-	Rewrites []*Rewriting // with Rewrite: what the answer is, all of one kind; see Rewriting
+	rewrites *[]*Rewriting // by reference, since nearly every verdict has none
+}
+
+// Rewrites are, with Rewrite, what the answer is, all of one kind; see Rewriting.
+func (v *Verdict) Rewrites() []*Rewriting {
+	if v.rewrites == nil {
+		return nil
+	}
+	return *v.rewrites
 }
 
 // Forgives says whether a verdict on the asked name lets through what v, a

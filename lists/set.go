@@ -21,6 +21,7 @@ import (
 type Set struct {
 	seed     Seed
 	lists    []*List // by place; never nil
+	levels   []Level // of them
 	own      index   // of lists with a level of their own
 	listed   index   // of all others
 	depths   depths  // of the names in both
@@ -51,13 +52,14 @@ func NewSet(seed Seed, lists ...*List) *Set { return newSet(seed, lists, false) 
 
 // newSet is NewSet; see ParseOptions.Gentle.
 func newSet(seed Seed, lists []*List, gentle bool) *Set {
-	s := &Set{seed: seed, lists: slices.Clone(lists)}
+	s := &Set{seed: seed, lists: slices.Clone(lists), levels: make([]Level, len(lists))}
 	var own, listed []int32
 	for order, l := range s.lists {
 		if l == nil {
 			s.lists[order] = new(List)
 			continue
 		}
+		s.levels[order] = l.Level
 		s.patterns = s.patterns || l.patterns.len() > 0
 		s.depths |= l.depths
 		s.lengths.join(l.lengths)
@@ -125,14 +127,21 @@ func (s *Set) Match(name []byte, qtype uint16, who *Who) Verdict {
 	for n := w.fill(&batch); n > 0; n = w.fill(&batch) {
 		for i := range batch[:n] {
 			x := &batch[i]
-			s.find(&s.own, x, &q, &best)
-			s.find(&s.listed, x, &q, &best)
+			if s.own.table != nil {
+				s.find(&s.own, x, &q, &best)
+			}
+			if s.listed.table != nil {
+				s.find(&s.listed, x, &q, &best)
+			}
 		}
 	}
 	if s.patterns {
 		s.eachPattern(&q, func(c candidate) { best.yield(&c) })
 	}
-	verdict := s.decide(&best, &q)
+	verdict := s.verdict(&best)
+	if best.action == Rewrite { // which it may have to share with others
+		verdict = s.rewritten(s.standing(s.all(&q)))
+	}
 	runtime.KeepAlive(s) // the tables may lie in memory that is given back with it
 	return verdict
 }
@@ -152,11 +161,8 @@ func (s *Set) MatchAddress(ip netip.Addr, qtype uint16, who *Who) Verdict {
 	return verdict
 }
 
-// find looks in an index for rules about a suffix of the name.
+// find looks in an index, which has rules, for those about a suffix of the name.
 func (s *Set) find(in *index, x *suffix, q *asking, best *candidate) {
-	if in.table == nil {
-		return
-	}
 	for v, at := in.next(x.hash, in.first(x.hash)); v != 0; v, at = in.next(x.hash, at) {
 		c := s.candidate(in, v, x.above(q.name), q)
 		best.yield(&c)
@@ -177,26 +183,17 @@ func (s *Set) findAddress(in *index, hash uint64, distance uint8, q *asking, bes
 	}
 }
 
-// decide is the verdict where best is the strongest rule, which a rewriting has to
-// share with others.
-func (s *Set) decide(best *candidate, q *asking) Verdict {
-	if best.action == Rewrite {
-		return s.rewritten(standing(s.all(q)))
-	}
-	return s.verdict(best)
-}
-
 // Explain returns what every matching rule wants, the strongest first. The first
 // is what decides; where it rewrites, it has the answers of its equals as well.
 func (s *Set) Explain(name []byte, qtype uint16, who *Who) []Verdict {
 	q := asking{name, qtype, who}
-	all := standing(s.all(&q))
+	all := s.standing(s.all(&q))
 	var verdicts []Verdict
 	if first := s.rewritten(all); first.Action != None {
 		verdicts = append(verdicts, first)
 		for i := range all {
 			if c := &all[i]; s.lists[c.order] != first.List || c.line != first.Line {
-				verdicts = append(verdicts, s.verdict(c))
+				verdicts = append(verdicts, s.told(c))
 			}
 		}
 	}

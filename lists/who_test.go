@@ -122,7 +122,7 @@ func TestPatternsAndRewritingsOfOtherLists(t *testing.T) {
 			t.Errorf("lists %q: %s, want %s", places, got, want)
 		}
 		for _, v := range set.Explain([]byte("track1.example"), 1, who) {
-			if (v.Action == Rewrite) != (len(v.Rewrites) > 0) {
+			if (v.Action == Rewrite) != (len(v.Rewrites()) > 0) {
 				t.Errorf("lists %q: explained as %v", places, v)
 			}
 		}

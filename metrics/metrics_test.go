@@ -5,7 +5,6 @@ import (
 	"io"
 	"maps"
 	"net/http/httptest"
-	"net/netip"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -311,37 +310,5 @@ func TestEscapesAndNoAccount(t *testing.T) {
 	m.Forget()
 	if s := m.Summary(now, 5); len(s.Without) > 0 || s.Escapes["resolver"] > 0 {
 		t.Errorf("after forgetting: %v, %v", s.Without, s.Escapes)
-	}
-}
-
-func TestOneSource(t *testing.T) {
-	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	router, phone, self := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("127.0.0.1")
-	cases := map[string]struct {
-		from []netip.Addr // after enough queries of the router's
-		at   time.Duration
-		want bool
-	}{
-		"only the router":              {nil, 0, true},
-		"the machine itself as well":   {[]netip.Addr{self, {}}, 0, true},
-		"a phone as well":              {[]netip.Addr{phone, router}, 0, false},
-		"the next day, not enough yet": {[]netip.Addr{router}, 24 * time.Hour, false},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			m := New(Options{})
-			for i := range enoughQueries {
-				if m.Summary(now, 1).OneSource {
-					t.Fatalf("told after %d queries", i)
-				}
-				m.Observe(resolver.Event{Time: now, Outcome: resolver.Cached, Client: router})
-			}
-			for _, ip := range c.from {
-				m.Observe(resolver.Event{Time: now.Add(c.at), Outcome: resolver.Cached, Client: ip})
-			}
-			if got := m.Summary(now, 1).OneSource; got != c.want {
-				t.Errorf("got %v", got)
-			}
-		})
 	}
 }

@@ -27,9 +27,7 @@ func newSources() sources { return sources{seed: maphash.MakeSeed()} }
 // note takes in who asked. The machine itself does not count.
 func (s *sources) note(e *resolver.Event) {
 	if day := e.Time.Unix() / 86400; s.day.Load() != day && s.day.Swap(day) != day {
-		s.first.Store(0)
-		s.queries.Store(0)
-		s.several.Store(false)
+		s.forget()
 	}
 	if s.several.Load() || !e.Client.IsValid() || e.Client.IsLoopback() {
 		return
@@ -48,3 +46,18 @@ func (s *sources) note(e *resolver.Event) {
 
 // one says whether so many queries came from one address, and none from another.
 func (s *sources) one() bool { return !s.several.Load() && s.queries.Load() >= enoughQueries }
+
+// forget begins anew.
+func (s *sources) forget() {
+	s.first.Store(0)
+	s.queries.Store(0)
+	s.several.Store(false)
+}
+
+// held is how many addresses there is a hash of.
+func (s *sources) held() int {
+	if s.first.Load() == 0 {
+		return 0
+	}
+	return 1
+}

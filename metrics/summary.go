@@ -42,13 +42,18 @@ const (
 	hourRing    = keptHours + 1
 )
 
-// Forget erases the sums by minute and hour. The counters stay: Prometheus takes
-// counters that go back for a restart, and they tell nothing about a time.
+// Forget erases the sums by minute and hour, and the hash of an address. The
+// counters stay: Prometheus takes counters that go back for a restart, and they tell
+// nothing about a time.
 func (m *Metrics) Forget() {
+	m.sources.forget()
 	for i := range m.shards {
 		m.shards[i].forget()
 	}
 }
+
+// Sources is how many addresses there is a hash of: one at most.
+func (m *Metrics) Sources() int { return m.sources.held() }
 
 // Summary sums up the last 24 hours; top bounds the companies.
 func (m *Metrics) Summary(now time.Time, top int) Summary {

@@ -90,7 +90,10 @@ func (s *block) Resolve(ctx context.Context, q *Query, a *Answer) error {
 		return s.next.Resolve(ctx, q, a)
 	}
 	q.who.Lists, q.who.Address = now.places, q.Client
-	v := s.judge(q.Name, q.Type, now, &q.who)
+	v := s.Matcher.Match(q.Name, q.Type, &q.who)
+	if now.safe {
+		v = s.safe(q.Name, q.Type, v)
+	}
 	switch {
 	case v.Action == lists.Deny:
 		s.answer(q, a, v.List.Name, v.Labels)
@@ -112,14 +115,14 @@ func (s *block) Resolve(ctx context.Context, q *Query, a *Answer) error {
 	return nil
 }
 
-// judge is the verdict on a name: that of the rules, or for a group that wants safe
-// search, its safe form, which no rule lifts but one that the group itself has.
-func (s *block) judge(name []byte, qtype uint16, now *view, who *lists.Who) lists.Verdict {
-	v := s.Matcher.Match(name, qtype, who)
-	if now.safe && s.Safe != nil && leadsToHost(qtype) && (v.Action == lists.None || v.Action == lists.Allow && v.Level < lists.OfGroup) {
-		if safe := s.Safe.Match(name, qtype, nil); safe.Action == lists.Rewrite {
-			return safe
-		}
+// safe is the verdict for a group that wants safe search: the safe form of the
+// name, unless that is denied, or allowed by the group itself.
+func (s *block) safe(name []byte, qtype uint16, v lists.Verdict) lists.Verdict {
+	if s.Safe == nil || !leadsToHost(qtype) || v.Action != lists.None && (v.Action != lists.Allow || v.Level == lists.OfGroup) {
+		return v
+	}
+	if safe := s.Safe.Match(name, qtype, nil); safe.Action == lists.Rewrite {
+		return safe
 	}
 	return v
 }
@@ -166,7 +169,7 @@ func (s *block) answer(q *Query, a *Answer, list string, labels uint8) {
 // rewrite makes the answer that a rule gives instead. An answer that leads nowhere
 // counts as blocked.
 func (s *block) rewrite(ctx context.Context, q *Query, a *Answer, v lists.Verdict) error {
-	first := v.Rewrites[0]
+	first := v.Rewrites()[0]
 	if first.Name != "" {
 		reply := new(dns.Msg)
 		reply.Answer = append(reply.Answer, cname(string(q.Name), first.Name, s.TTL))
@@ -178,7 +181,7 @@ func (s *block) rewrite(ctx context.Context, q *Query, a *Answer, v lists.Verdic
 	}
 	a.Begin(q, int(first.Rcode), outcome)
 	before := len(a.Wire)
-	for _, r := range v.Rewrites {
+	for _, r := range v.Rewrites() {
 		switch {
 		case q.Type == dns.TypeA && r.Address.Is4():
 			a.record(AnswerSection, questionName, dns.TypeA, s.TTL, r.Address.AsSlice()...)

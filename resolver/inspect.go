@@ -9,10 +9,11 @@ import (
 	"deadpixel/lists"
 )
 
-// Step is something that an answer leads to, with what the rules say about it.
+// Step is something that an answer leads to, with what the rules say about it. It
+// is valid only until the next one.
 type Step struct {
 	Type    uint16     // of the record
-	Name    []byte     // normalised; nil for an address. Valid only during the call
+	Name    []byte     // normalised; nil for an address
 	Address netip.Addr // unmapped; invalid for a name
 	Verdict lists.Verdict
 	Denied  bool // nothing that comes before it forgives that
@@ -36,13 +37,13 @@ func (s *block) inspect(q *Query, a *Answer, asked lists.Verdict) {
 	if a.Plain && !(s.FollowAddress && s.Matcher.Addresses()) {
 		return
 	}
-	s.walk(q, a.Wire, asked, func(step Step) bool {
+	s.walk(q, a.Wire, asked, func(step *Step) bool {
 		switch {
 		case step.Inside:
 			s.hideInside(q, a)
 		case step.Denied:
 			s.answer(q, a, step.Verdict.List.Name, 0) // the SOA is the asked name's: what is hidden is not shown
-			a.Reason, a.Hidden, a.Address = step.reason(), step.Name, step.Address
+			a.Reason, a.Hidden = step.reason(), step.Name
 		default:
 			return true
 		}
@@ -55,31 +56,35 @@ func (s *block) inspect(q *Query, a *Answer, asked lists.Verdict) {
 // and HTTPS records (RFC 9460, section 2.1), addresses, and the hints of them.
 // Each is matched with the type of its record. Who allows the asked name, or one on
 // the way from it, allows what is behind it, against denials that are no stronger.
-func (s *block) walk(q *Query, wire []byte, asked lists.Verdict, visit func(Step) bool) {
+func (s *block) walk(q *Query, wire []byte, asked lists.Verdict, visit func(*Step) bool) {
 	addresses := s.FollowAddress && s.Matcher.Addresses()
 	guarded := s.Rebind.On && asked.Action != lists.Allow && !s.Rebind.spares(q.Name) && (s.Routed == nil || !s.Routed(q.Name))
-	r, going := Records(wire), true
+	step, going := &q.step, true
+	r := Records(wire)
 	for going && r.Next() && r.Section == AnswerSection {
-		step := Step{Type: r.Type}
 		if name, ok := s.target(&r, q, wire); ok {
-			step.Name, step.Verdict = name, s.Matcher.Match(name, r.Type, &q.who)
+			*step = Step{Type: r.Type, Name: name, Verdict: s.Matcher.Match(name, r.Type, &q.who)}
 			step.Denied = step.Verdict.Action == lists.Deny && !asked.Forgives(step.Verdict)
 			if step.Verdict.Action == lists.Allow && !asked.Forgives(step.Verdict) {
 				asked = step.Verdict
 			}
 			going = visit(step)
 		}
-		if going && (guarded || addresses) {
-			eachAddress(&r, func(ip netip.Addr) bool {
-				step = Step{Type: r.Type, Address: ip, Inside: guarded && private(ip)}
-				if addresses {
-					step.Verdict = s.Matcher.MatchAddress(ip, r.Type, &q.who)
-					step.Denied = step.Verdict.Action == lists.Deny && !asked.Forgives(step.Verdict)
-				}
-				going = visit(step)
-				return !going
-			})
+		if !going || !guarded && !addresses {
+			continue
 		}
+		eachAddress(&r, func(ip netip.Addr) bool {
+			inside := guarded && private(ip)
+			var v lists.Verdict
+			if addresses {
+				v = s.Matcher.MatchAddress(ip, r.Type, &q.who)
+			}
+			if inside || v.Action != lists.None { // else there is nothing to say about it
+				*step = Step{Type: r.Type, Address: ip, Inside: inside, Verdict: v, Denied: v.Action == lists.Deny && !asked.Forgives(v)}
+				going = visit(step)
+			}
+			return !going
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -24,7 +25,33 @@ type LocalNames struct {
 	wildcards map[string]localName
 	pointers  map[string]string // reverse name -> name
 	zones     map[string]zone
-	tails     map[string]bool // last labels of zones and wildcards: what needs a closer look
+	tails     tails
+}
+
+// tails are the last labels of all that is answered here: what needs a closer look.
+// Few names have one, so most are told apart without a look at the map.
+type tails struct {
+	labels map[string]bool
+	filter [4]uint64 // by tailBit
+}
+
+// tailBit is a number below 256 which most labels do not share.
+func tailBit[Text string | []byte](label Text) byte {
+	if len(label) == 0 {
+		return 0
+	}
+	return label[0] + label[len(label)-1]<<3 + byte(len(label))<<5
+}
+
+func (t *tails) add(label string) {
+	t.labels[label] = true
+	bit := tailBit(label)
+	t.filter[bit/64] |= 1 << (bit % 64)
+}
+
+func (t *tails) has(label []byte) bool {
+	bit := tailBit(label)
+	return t.filter[bit/64]>>(bit%64)&1 != 0 && t.labels[string(label)]
 }
 
 type localName struct {
@@ -41,7 +68,7 @@ func NewLocal(entries map[string][]string, routes map[string]bool) (*LocalNames,
 		wildcards: map[string]localName{},
 		pointers:  map[string]string{"1.0.0.127.in-addr.arpa": "localhost", reverse(netip.IPv6Loopback()): "localhost"},
 		zones:     specialZones(),
-		tails:     map[string]bool{},
+		tails:     tails{labels: map[string]bool{}},
 	}
 	for suffix, served := range routes {
 		name, err := lists.Normalize(suffix)
@@ -59,10 +86,12 @@ func NewLocal(entries map[string][]string, routes map[string]bool) (*LocalNames,
 		}
 	}
 	for name := range l.zones {
-		l.tails[lastLabel(name)] = true
+		l.tails.add(lastLabel(name))
 	}
-	for name := range l.wildcards {
-		l.tails[lastLabel(name)] = true
+	for _, entries := range []map[string]localName{l.names, l.wildcards} {
+		for name := range entries {
+			l.tails.add(lastLabel(name))
+		}
 	}
 	return l, nil
 }
@@ -193,15 +222,12 @@ type local struct {
 // Resolve answers the names that belong to this house or to nobody, and hands on
 // the rest.
 func (s *local) Resolve(ctx context.Context, q *Query, a *Answer) error {
-	if n, ok := s.lookup(q.Name); ok {
-		return s.answer(ctx, q, a, n)
-	}
-	tail := q.Name
-	for p := parent(tail); p != nil; p = parent(p) {
-		tail = p
-	}
+	tail := q.Name[bytes.LastIndexByte(q.Name, '.')+1:]
 	single := len(tail) == len(q.Name)
-	if s.tails[string(tail)] {
+	if s.tails.has(tail) {
+		if n, ok := s.lookup(q.Name); ok {
+			return s.answer(ctx, q, a, n)
+		}
 		if q.Type == dns.TypePTR {
 			if name, ok := s.pointers[string(q.Name)]; ok {
 				s.answerPTR(q, a, name)

@@ -166,6 +166,7 @@ func (p *Policy) view(t time.Time, version uint64) *view {
 	blocking := p.blocking(t, v)
 	v.blocks = len(blocking) > 0
 	v.safe = slices.ContainsFunc(p.safeSearch, func(name string) bool { return slices.Contains(blocking, name) })
+	all := true
 	for place, l := range p.options.Lists {
 		on, next := l.Schedule.Active(t, p.options.Zone)
 		v.ends(next)
@@ -173,9 +174,14 @@ func (p *Policy) view(t time.Time, version uint64) *view {
 		if l.Spares && v.blocks {
 			groups = p.Groups
 		}
-		if on && v.blocks && (l.Groups == nil || slices.ContainsFunc(l.Groups, func(name string) bool { return slices.Contains(groups, name) })) {
+		applies := on && v.blocks && (l.Groups == nil || slices.ContainsFunc(l.Groups, func(name string) bool { return slices.Contains(groups, name) }))
+		if applies {
 			v.places.Add(place)
 		}
+		all = all && applies
+	}
+	if all {
+		v.places = nil // so that nobody has to look
 	}
 	return v
 }

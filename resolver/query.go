@@ -88,12 +88,13 @@ type Query struct {
 	Admitted bool
 
 	policy         *Policy   // what holds for whoever asks; of everybody until the query is admitted
-	who            lists.Who // whoever asks, for the Matcher
+	who            lists.Who // whoever asks, for the Matcher; valid once the block stage has filled it in
 	optAt, optSize int       // where in Packet the options of the OPT record lie
 	relayed        bool      // Client is what a trusted forwarder's client subnet said
 
 	room   []byte // the memory of Name, and of what key puts behind it
 	target []byte // room for a name of the answer
+	step   Step   // room for what the answer leads to
 }
 
 // keyTail is how many bytes of a key follow the name.
@@ -140,7 +141,7 @@ func (q *Query) Parse(packet []byte) Fault {
 	}
 	q.Packet, q.Question, q.Name = packet, nil, q.room
 	q.Type, q.Class, q.EDNS, q.Admitted = 0, 0, EDNS{Size: MinUDP}, false
-	q.policy, q.who = nil, lists.Who{}
+	q.policy = nil
 	q.MAC, q.Who, q.optAt, q.optSize, q.relayed = MAC{}, nil, 0, 0, false
 	if len(packet) < HeaderSize || packet[2]&0x80 != 0 {
 		q.Fault = Silent
@@ -245,7 +246,7 @@ func (q *Query) options() []byte { return q.Packet[q.optAt : q.optAt+q.optSize] 
 func (q *Query) Clone() *Query {
 	c := new(Query)
 	*c = *q
-	c.target = nil
+	c.target, c.step = nil, Step{}
 	room := len(q.Name) + keyTail
 	memory := make([]byte, room+len(q.Packet))
 	c.room = memory[:0:room]

@@ -2,7 +2,6 @@ package resolver
 
 import (
 	"encoding/binary"
-	"net/netip"
 	"time"
 
 	"github.com/miekg/dns"
@@ -26,10 +25,9 @@ type Answer struct {
 	Outcome  Outcome
 	List     string // of a blocked query, see Event
 	Reason   Reason
-	Hidden   []byte     // of a blocked query, see Event; lies in the query
-	Address  netip.Addr // of a blocked query: the address that a rule is about, when there is one
-	Escape   Escape     // how the query looks for a way around; not looked for where the answer is Blocked by a rule
-	Plain    bool       // no record of Wire leads to another name or to a private address
+	Hidden   []byte // of a blocked query, see Event; lies in the query
+	Escape   Escape // how the query looks for a way around; not looked for where the answer is Blocked by a rule
+	Plain    bool   // no record of Wire leads to another name or to a private address
 	EDE      EDE
 	ExtRcode uint8 // upper bits of an extended RCODE (RFC 6891, section 6.1.3)
 	Quiet    bool  // not counted: deadpixel's own watchdog asked

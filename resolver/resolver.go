@@ -111,13 +111,17 @@ func stamp(next Handler) Handler {
 
 // Judge is the verdict on a normalised name by itself, for who, for whom p holds.
 func (r *Resolver) Judge(name []byte, qtype uint16, p *Policy, who *lists.Who) lists.Verdict {
-	return r.block.judge(name, qtype, p.at(time.Now()), who)
+	v := r.block.Matcher.Match(name, qtype, who)
+	if p.at(time.Now()).safe {
+		v = r.block.safe(name, qtype, v)
+	}
+	return v
 }
 
 // Trace asks for q as if nothing were blocked, on behalf of somebody for whom p
 // holds, and calls visit with everything that the answer leads to. asked is the
 // verdict on q's name. It is how explanations see what the walk of a query sees.
-func (r *Resolver) Trace(ctx context.Context, q *Query, p *Policy, asked lists.Verdict, visit func(Step) bool) (Answer, error) {
+func (r *Resolver) Trace(ctx context.Context, q *Query, p *Policy, asked lists.Verdict, visit func(*Step) bool) (Answer, error) {
 	now := p.at(q.Start)
 	q.policy, q.MayWait = p, true
 	q.who = lists.Who{Lists: now.places, Address: q.Client, Name: p.Client}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -34,24 +35,33 @@ func isForm(r *http.Request) bool {
 }
 
 func (p *Page) status(w http.ResponseWriter, _ *http.Request) {
+	stats := p.Stats()
 	reply(w, http.StatusOK, map[string]any{
 		"version":        p.Version,
 		"uptime_seconds": int64(time.Since(p.Started) / time.Second),
 		"blocking":       p.Blocker.Blocking(),
-		"queries":        p.Stats().Outcomes,
+		"queries":        stats.Outcomes,
+		"no_account":     append([]Company{}, stats.NoAccount...),
+		"escapes":        stats.Escapes,
+		"one_source":     stats.OneSource,
 		"lists":          p.Lists.Lists(),
 		"upstreams":      p.Upstreams(),
 	})
 }
 
+// newQuestion reads what an explanation is asked for.
+func newQuestion(q url.Values) Question {
+	resolve, _ := strconv.ParseBool(q.Get("resolve"))
+	return Question{Name: q.Get("name"), Client: q.Get("client"), Type: q.Get("type"), Resolve: resolve}
+}
+
 func (p *Page) explain(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	if q.Get("name") == "" {
+	q := newQuestion(r.URL.Query())
+	if q.Name == "" {
 		fail(w, http.StatusBadRequest, "write which name: /api/v1/explain?name=tracker.example")
 		return
 	}
-	resolve, _ := strconv.ParseBool(q.Get("resolve"))
-	e, err := p.Explain(r.Context(), Question{Name: q.Get("name"), Client: q.Get("client"), Type: q.Get("type"), Resolve: resolve})
+	e, err := p.Explain(r.Context(), q)
 	if err != nil {
 		fail(w, http.StatusBadRequest, err.Error())
 		return
@@ -92,16 +102,24 @@ func readOrder(r *http.Request) (order, error) {
 
 func (o order) target() Target { return Target{o.Group, o.Client} }
 
-// done answers a change: with the page for a form, else with v, or with what
-// went wrong.
-func done(w http.ResponseWriter, r *http.Request, err error, failure int, v func() any) {
+// place is where the page shows what o changes.
+func (o order) place() string {
+	if o.target() != (Target{}) {
+		return "#who"
+	}
+	return ""
+}
+
+// done answers a change: with the page, at a place, for a form, else with v, or with
+// what went wrong.
+func done(w http.ResponseWriter, r *http.Request, place string, err error, failure int, v func() any) {
 	switch {
 	case errors.Is(err, ErrNotFound):
 		fail(w, http.StatusNotFound, err.Error())
 	case err != nil:
 		fail(w, failure, err.Error())
 	case isForm(r):
-		http.Redirect(w, r, "/", http.StatusSeeOther)
+		http.Redirect(w, r, "/"+place, http.StatusSeeOther)
 	default:
 		reply(w, http.StatusOK, v())
 	}
@@ -118,7 +136,7 @@ func (p *Page) pause(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = p.Blocker.Pause(o.target(), d)
 	}
-	done(w, r, err, http.StatusBadRequest, func() any { return map[string]any{"blocking": p.Blocker.Blocking()} })
+	done(w, r, o.place(), err, http.StatusBadRequest, func() any { return map[string]any{"blocking": p.Blocker.Blocking()} })
 }
 
 func (p *Page) resume(w http.ResponseWriter, r *http.Request) {
@@ -126,7 +144,7 @@ func (p *Page) resume(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = p.Blocker.Resume(o.target())
 	}
-	done(w, r, err, http.StatusBadRequest, func() any { return map[string]any{"blocking": p.Blocker.Blocking()} })
+	done(w, r, o.place(), err, http.StatusBadRequest, func() any { return map[string]any{"blocking": p.Blocker.Blocking()} })
 }
 
 // refreshTime bounds a refresh that somebody waits for. It is shorter than the
@@ -142,7 +160,7 @@ func (p *Page) refresh(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), refreshTime)
 	defer cancel()
 	err = p.Lists.Refresh(ctx, o.List, o.Force)
-	done(w, r, err, http.StatusBadGateway, func() any { return map[string]any{"lists": p.Lists.Lists()} })
+	done(w, r, o.place(), err, http.StatusBadGateway, func() any { return map[string]any{"lists": p.Lists.Lists()} })
 }
 
 func (p *Page) changes(w http.ResponseWriter, r *http.Request) {
@@ -184,10 +202,11 @@ func (p *Page) privacy(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, map[string]any{"kept": p.Kept()})
 }
 
-// forgetMe needs no permission: it concerns the asking address only. Nothing
-// beyond the rate of the last seconds is ever kept about one.
+// forgetMe needs no permission: it concerns the asking address only. No history is
+// ever kept about one; what is held for a while, to know whose it is and how much
+// it asks, would be there again with its next query.
 func (p *Page) forgetMe(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, map[string]any{"erased": 0, "note": "nothing is kept about your address"})
+	reply(w, http.StatusOK, map[string]any{"erased": 0, "note": "there is no history of your address; GET /api/v1/privacy says what is held in memory for a while"})
 }
 
 func (p *Page) forgetAll(w http.ResponseWriter, _ *http.Request) {

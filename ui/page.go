@@ -2,11 +2,16 @@ package ui
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // view is what the template shows.
@@ -20,8 +25,13 @@ type view struct {
 	Upstreams []Upstream
 	Answers   bool // some upstream does
 	Companies []bar
+	NoAccount []bar
+	Tried     uint64 // how often those of NoAccount were blocked
+	Around    waysAround
+	Who       who
 	Asked     Question
-	Answer    *Explanation
+	Types     []string // that can be asked for without writing one
+	Answer    *answer
 	Problem   string
 	MayChange bool
 	SignedIn  bool
@@ -62,26 +72,61 @@ type bar struct {
 	Width float64
 }
 
+// newBars are the first of some companies, of which the first has the longest bar.
+func newBars(companies []Company) []bar {
+	var bars []bar
+	for _, c := range companies[:min(len(companies), topCompanies)] {
+		bars = append(bars, bar{c, 100 * float64(c.Count) / float64(max(companies[0].Count, 1))})
+	}
+	return bars
+}
+
 // topCompanies is how many companies the page names.
 const topCompanies = 8
+
+// answer is an explanation with whom it is for.
+type answer struct {
+	Explanation
+	For string
+}
+
+func newAnswer(e Explanation, asked Question) *answer {
+	return &answer{e, cmp.Or(e.Client, asked.Client, "this device")}
+}
+
+// few says whether rules are so few that they are shown without being asked for.
+func few(rules []Rule) bool { return len(rules) <= 3 }
+
+// commonTypes are the record types that the page offers.
+func commonTypes(asked string) []string {
+	types := []string{"A", "AAAA", "HTTPS", "CNAME", "ANY"}
+	if asked != "" && !slices.Contains(types, asked) {
+		types = append(types, asked)
+	}
+	return types
+}
 
 func (p *Page) index(w http.ResponseWriter, r *http.Request) {
 	stats := p.Stats()
 	status, _ := p.may(r)
 	v := view{Version: p.Version, Blocking: p.Blocker.Blocking(), Stats: stats, Share: share(stats.Blocked, stats.Queries),
 		Plot: newPlot(stats.Minutes, p.Zone), Upstreams: p.Upstreams(),
+		Companies: newBars(stats.Companies), NoAccount: newBars(stats.NoAccount),
 		MayChange: status == 0, SignedIn: p.sessions.has(r), Password: p.PasswordHash != ""}
-	for _, l := range p.Lists.Lists() {
+	v.Who = p.who(v.Blocking)
+	all := p.Lists.Lists()
+	v.Around = newWaysAround(stats.Escapes, all)
+	for _, l := range all {
 		v.Lists = append(v.Lists, newListing(l))
+	}
+	for _, c := range stats.NoAccount {
+		v.Tried += c.Count
 	}
 	for _, u := range v.Upstreams {
 		v.Answers = v.Answers || u.Healthy
 	}
-	for _, c := range stats.Companies[:min(len(stats.Companies), topCompanies)] {
-		v.Companies = append(v.Companies, bar{c, 100 * float64(c.Count) / float64(max(stats.Companies[0].Count, 1))})
-	}
-	v.Asked = Question{Name: r.URL.Query().Get("name"), Type: r.URL.Query().Get("type"), Client: r.URL.Query().Get("client")}
-	v.Asked.Resolve, _ = strconv.ParseBool(r.URL.Query().Get("resolve"))
+	v.Asked = newQuestion(r.URL.Query())
+	v.Types = commonTypes(v.Asked.Type)
 	if v.Asked.Name != "" {
 		asked := v.Asked
 		if asked.Client == "" {
@@ -90,8 +135,9 @@ func (p *Page) index(w http.ResponseWriter, r *http.Request) {
 		e, err := p.Explain(r.Context(), asked)
 		if err != nil {
 			v.Problem = err.Error()
-		} else {
-			v.Answer = &e
+		}
+		if e.Name != "" { // the rules are known even when no upstream answers
+			v.Answer = newAnswer(e, v.Asked)
 		}
 	}
 	p.render(w, http.StatusOK, "index.html", v)
@@ -120,6 +166,15 @@ func share(part, whole uint64) string {
 	}
 	return strconv.FormatFloat(math.Round(percent), 'f', 0, 64) + " %"
 }
+
+// sentence makes one of a phrase, such as a note.
+func sentence(phrase string) string {
+	first, size := utf8.DecodeRuneInString(phrase)
+	return string(unicode.ToUpper(first)) + strings.TrimSuffix(phrase[size:], ".") + "."
+}
+
+// words makes a category readable.
+func words(category string) string { return strings.ReplaceAll(category, "_", " ") }
 
 // number groups the digits of n with narrow spaces.
 func number(n any) string {

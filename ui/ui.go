@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -113,7 +114,7 @@ type Stats struct {
 	Queries, Blocked uint64
 	Minutes          []Minute // oldest first
 	Companies        []Company
-	NoAccount        []Company         // the companies that nobody has an account with, when some group does without
+	NoAccount        []Company         // what was blocked of companies that nobody has an account with, also of those of which nothing was
 	Escapes          map[string]uint64 // queries that looked for a way around, by kind: canary, discovery, resolver
 
 	OneSource bool // as far as can be told, all queries come from one address
@@ -127,8 +128,8 @@ type Minute struct {
 
 // Company is how often a company was blocked.
 type Company struct {
-	Name  string
-	Count uint64
+	Name  string `json:"name"`
+	Count uint64 `json:"count"`
 }
 
 // Question is what an explanation is about.
@@ -253,7 +254,7 @@ func New(o Options) (*Page, error) {
 	p := &Page{Options: o, hosts: ownHosts(o.Hosts)}
 	p.sessions.valid = map[[32]byte]time.Time{}
 	var err error
-	p.page, err = template.New("").Funcs(template.FuncMap{"number": number, "ago": p.ago, "clock": p.clock}).ParseFS(templates, "templates/*.html")
+	p.page, err = template.New("").Funcs(template.FuncMap{"number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few, "words": words}).ParseFS(templates, "templates/*.html")
 	return p, err
 }
 

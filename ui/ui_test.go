@@ -20,6 +20,10 @@ import (
 
 // house is what a test's page shows.
 type house struct {
+	groups  []Switch // beside the default one
+	clients []Switch
+	changed []Target // whose blocking was switched
+	stats   *Stats   // nil for the usual ones
 	paused  bool
 	until   time.Time
 	fetched []string
@@ -27,7 +31,7 @@ type house struct {
 }
 
 func (h *house) Blocking() Blocking {
-	b := Blocking{Enabled: !h.paused, Groups: []Switch{{Name: "default", Enabled: !h.paused}}}
+	b := Blocking{Enabled: !h.paused, Groups: append([]Switch{{Name: "default", Enabled: !h.paused}}, h.groups...), Clients: h.clients}
 	if h.paused && !h.until.IsZero() {
 		b.Until = &h.until
 	}
@@ -35,8 +39,8 @@ func (h *house) Blocking() Blocking {
 }
 
 func (h *house) Pause(t Target, d time.Duration) error {
-	if t.Group != "" && t.Group != "default" {
-		return fmt.Errorf("no group %q: %w", t.Group, ErrNotFound)
+	if err := h.known(t); err != nil || t != (Target{}) {
+		return err
 	}
 	h.paused, h.until = true, time.Time{}
 	if d > 0 {
@@ -45,7 +49,26 @@ func (h *house) Pause(t Target, d time.Duration) error {
 	return nil
 }
 
-func (h *house) Resume(Target) error { h.paused = false; return nil }
+func (h *house) Resume(t Target) error {
+	err := h.known(t)
+	h.paused = h.paused && (err != nil || t != Target{})
+	return err
+}
+
+// known notes whose blocking is switched, when there is such a one.
+func (h *house) known(t Target) error {
+	b := h.Blocking()
+	for kind, one := range map[string]struct {
+		name string
+		of   []Switch
+	}{"group": {t.Group, b.Groups}, "client": {t.Client, b.Clients}} {
+		if one.name != "" && !slices.ContainsFunc(one.of, func(s Switch) bool { return s.Name == one.name }) {
+			return fmt.Errorf("no %s %q: %w", kind, one.name, ErrNotFound)
+		}
+	}
+	h.changed = append(h.changed, t)
+	return nil
+}
 
 func (h *house) Lists() []List {
 	now := time.Now()
@@ -91,6 +114,9 @@ func newPage(t *testing.T, password string) (*Page, *house) {
 		Hosts: []string{"dns.example"}, Zone: time.UTC, Metrics: http.NotFoundHandler(),
 		Allow: func(ip netip.Addr) bool { return ip.IsPrivate() || ip.IsLoopback() },
 		Stats: func() Stats {
+			if h.stats != nil {
+				return *h.stats
+			}
 			return Stats{Outcomes: map[string]uint64{"blocked": 3}, Queries: 12345, Blocked: 300,
 				Minutes: []Minute{{time.Now().Add(-time.Hour), 100, 5}, {time.Now(), 12245, 295}}, Companies: []Company{{"Meta", 200}, {"<script>", 1}}}
 		},
@@ -224,7 +250,11 @@ func TestAPI(t *testing.T) {
 		{"POST", "/api/v1/pause", `{"duration":"-5m"}`, 400, "written like"},
 		{"POST", "/api/v1/pause", `{"duration":5}`, 400, "no JSON of this call"},
 		{"POST", "/api/v1/pause", `{"time":"5m"}`, 400, "unknown field"},
+		{"GET", "/api/v1/status", "", 200, `"no_account": []`},
 		{"POST", "/api/v1/pause", `{"group":"kids"}`, 404, "kids"},
+		{"POST", "/api/v1/pause", `{"client":"nobody"}`, 404, "nobody"},
+		{"POST", "/api/v1/resume", `{"client":"nobody"}`, 404, "nobody"},
+		{"POST", "/api/v1/pause", `{"group":"default","client":"x"}`, 400, "not both"},
 		{"POST", "/api/v1/resume", "", 200, `"enabled": true`},
 		{"GET", "/api/v1/pause", "", 405, ""},
 		{"GET", "/api/v1/explain?name=x.example&type=AAAA", "", 200, `"verdict": "blocked"`},
@@ -280,11 +310,7 @@ func (popularLists) Lists() []List {
 func TestPageTellsOfChanges(t *testing.T) {
 	p, h := newPage(t, "")
 	p.Lists = popularLists{h}
-	spaces := regexp.MustCompile(`\s+`)
-	look := func(words ...string) string {
-		return spaces.ReplaceAllString(call(p, "GET", "/", "", words...).Body.String(), " ")
-	}
-	body := look()
+	body := look(p, "/")
 	for _, want := range []string{
 		"<a href=\"/api/v1/lists/changes?list=ours\">+1\u202f234 −3</a>, 2 hours ago",
 		"A new rule of the list <strong>ours</strong> is held back: <code>||held.example^</code> (line 7) would block <strong>held.example</strong>, <strong>www.held.example</strong> and 12 more names that many ask for.",
@@ -300,7 +326,7 @@ func TestPageTellsOfChanges(t *testing.T) {
 	if strings.Contains(body, "n4.example") {
 		t.Error("the page names every rule")
 	}
-	if body := look("from=192.168.1.5", "host=192.168.1.2"); strings.Contains(body, "Accept") || !strings.Contains(body, "held.example") {
+	if body := look(p, "/", stranger...); strings.Contains(body, "Accept") || !strings.Contains(body, "held.example") {
 		t.Error("who may not change anything is not told, or is offered to accept")
 	}
 	if w := call(p, "POST", "/api/v1/lists/refresh", "list=ours&force=true", form); w.Code != 303 || !slices.Equal(h.fetched, []string{"ourstrue"}) {

@@ -1,5 +1,6 @@
 // Keeps the numbers fresh: fetches the page now and then and exchanges the parts
-// that say how things stand. Without it, everything works; it only stands still.
+// that say how things stand: the larger first, and of one that somebody uses, what
+// lies in it. Without it, everything works; it only stands still.
 "use strict";
 
 const every = 5000; // milliseconds
@@ -7,11 +8,16 @@ const every = 5000; // milliseconds
 async function renew() {
   if (document.hidden) return;
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    // Not location.href: what it asks to be explained is asked of upstreams each time.
+    const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of document.querySelectorAll("[data-live]")) {
       const next = fresh.getElementById(part.id);
+      for (const inner of next?.querySelectorAll("details") ?? []) {
+        const shown = document.getElementById(inner.id);
+        if (shown) inner.open = shown.open;
+      }
       // A part in which somebody is about to press something stays as it is.
       if (next && next.outerHTML !== part.outerHTML && !part.contains(document.activeElement)) part.replaceWith(next);
     }
