@@ -28,7 +28,7 @@ func explainCommand(f *flags) *cobra.Command {
 		Short: "Say whether each name is blocked, allowed or untouched, and why",
 		Args:  usage(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, names []string) error {
-			return runExplain(c.Context(), f, o, names, c.OutOrStdout())
+			return runExplain(c.Context(), f, o, names, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
 	c.Flags().StringVar(&o.client, "client", "", "`ADDR` of the client that asks, or its MAC address, \"id:NAME\", or name in [[clients]]")
@@ -38,7 +38,7 @@ func explainCommand(f *flags) *cobra.Command {
 	return c
 }
 
-func runExplain(ctx context.Context, f *flags, o explainFlags, names []string, out io.Writer) error {
+func runExplain(ctx context.Context, f *flags, o explainFlags, names []string, out, errOut io.Writer) error {
 	if _, err := parseType(o.qtype); err != nil {
 		return errUsage{err}
 	}
@@ -56,7 +56,7 @@ func runExplain(ctx context.Context, f *flags, o explainFlags, names []string, o
 		pause.Restore(paused)
 	}
 	if err := g.readNeighbours(ctx, o.client); err != nil {
-		return err
+		fmt.Fprintf(errOut, "warning: whose address %s is may be unknown here: %v\n", o.client, err)
 	}
 	if _, err := g.asker(o.client); err != nil {
 		return errUsage{fmt.Errorf("--client: %w", err)}

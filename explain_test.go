@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/url"
 	"reflect"
 	"strings"
@@ -211,6 +212,11 @@ func TestExplain(t *testing.T) {
 			if (e.Remedy != nil) != (e.Verdict == verdictBlocked) {
 				t.Errorf("the remedy of %s is %v", e.Verdict, e.Remedy)
 			}
+			if asks := map[string]string{"": parent, parent: parent, kid: kid}[tt.client]; asks != "" && tt.qtype == "A" && net.ParseIP(tt.name) == nil {
+				if got := p.becomes(asks, tt.name); (got == blocked || got == "0.0.0.0") != (e.Verdict == verdictBlocked) {
+					t.Errorf("it is said to be %s, and a query gets %s", e.Verdict, got)
+				}
+			}
 		})
 	}
 	p.t = t
@@ -235,6 +241,10 @@ func TestExplain(t *testing.T) {
 			t.Errorf("--resolve: got %s, want %v", b, tt)
 		}
 	}
+
+	p.want(kid, "www.google.com", "192.0.2.80")
+	p.want(parent, "www.google.com", "192.0.2.81")
+	p.want(parent, "rewritten.example", "192.0.2.55")
 
 	// A person reads the same.
 	_, text := p.command("explain", "--client", kid, "--resolve", "evening.example", "kids.example", "shop.example.org", "www.google.com")

@@ -353,3 +353,49 @@ func (p *program) age(then time.Time) {
 		p.t.Fatal(err)
 	}
 }
+
+// A device is known by the name that the house has for its address.
+func TestHostNames(t *testing.T) {
+	up := newInternet(t)
+	leases := file(t, "dnsmasq.leases", fmt.Sprintf("%d 02:00:00:00:00:40 %s tablet *\n", time.Now().Add(time.Hour).Unix(), kid))
+	p := prepare(t, strings.Replace("lists = []\n"+basics(up.address), "[dns]", fmt.Sprintf("[dns]\nlease_files = [%q]", leases), 1)+`
+[local]
+"console.home.arpa" = ["127.0.0.3"]
+[groups.kids]
+deny = ["game.example"]
+[[clients]]
+name = "tablet"
+match = ["host:tablet.home.arpa"]
+groups = ["kids"]
+[[clients]]
+name = "console"
+match = ["host:console.home.arpa"]
+groups = ["kids"]
+`).start()
+	p.want(kid, "game.example", blocked)
+	p.want(guest, "game.example", blocked)
+	p.want(parent, "game.example", open)
+	for _, who := range []string{kid, "host:tablet.home.arpa", "tablet"} {
+		_, out := p.command("explain", "--client", who, "game.example")
+		wantIn(t, out, "for tablet, in group kids")
+	}
+	p.stop()
+}
+
+// Leases that cannot be read keep nobody from an explanation, nor the program from
+// its start.
+func TestUnreadableLeases(t *testing.T) {
+	p := prepare(t, strings.Replace("lists = []\n"+basics("127.0.0.1:9"), "[dns]", fmt.Sprintf("[dns]\nlease_files = [%q]", t.TempDir()), 1)+`
+[[clients]]
+name = "tablet"
+match = ["host:tablet", "127.0.0.2"]
+groups = ["default"]
+`).start()
+	status, out := p.command("explain", "--client", kid, "www.example.org")
+	if status != 0 {
+		t.Errorf("status %d", status)
+	}
+	wantIn(t, out, "warning: whose address 127.0.0.2 is may be unknown here: ", "www.example.org: untouched", "for tablet, in group default")
+	wantIn(t, strings.Join(p.said, "\n"), "cannot be read")
+	p.stop()
+}

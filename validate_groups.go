@@ -28,8 +28,8 @@ func (k *checker) rules(table string, deny, allow []string) {
 
 // groups checks the tables [groups.NAME].
 func (k *checker) groups() {
-	for name, g := range k.c.Groups {
-		key := "groups." + name
+	for _, name := range k.c.groupNames() {
+		g, key := k.c.Groups[name], "groups."+name
 		k.rules(key, g.Deny, g.Allow)
 		if g.Response != "" {
 			_, err := resolver.ParseResponse(g.Response)
