@@ -176,13 +176,13 @@ func TestPolicyViews(t *testing.T) {
 		if check("before the slot", true, 0) != first {
 			t.Error("it was worked out again for nothing")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		check("in the slot", true, 0, 1)
 		pause.For(Target{}, time.Hour)
 		check("paused", false)
 		time.Sleep(time.Hour - 1)
 		check("still paused", false)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		check("after the pause", true, 0, 1)
 		pause.For(Target{Group: DefaultGroup}, 0)
 		check("until resumed", false)
@@ -195,9 +195,8 @@ func TestPolicyViews(t *testing.T) {
 		sleepUntil(4*day + 23*time.Hour)
 		check("two days before the next", true, 0)
 		sleepUntil(6*day + 11*time.Hour)
-		last := check("in it", true, 0, 1)
 		pause.Resume(Target{}) // which is long over
-		if last = check("unchanged", true, 0, 1); p.at(start) == last || len(places(p.Now(start), 2)) != 1 {
+		if last := check("in it", true, 0, 1); p.at(start) == last || len(places(p.Now(start), 2)) != 1 {
 			t.Error("the clock was set back, and it was not seen")
 		}
 	})

@@ -232,12 +232,12 @@ func TestScheduleAgainstSlow(t *testing.T) {
 		for from := time.Date(2026, 1, 1, 0, 0, 0, 0, zone); from.Year() == 2026; {
 			_, change := from.ZoneBounds()
 			if change.IsZero() {
-				break
+				change = from.AddDate(0, 1, 0) // a month like any other
 			}
-			for range 8 {
-				compareSchedules(t, randomSchedule(random), change.Add(-3*24*time.Hour).Truncate(time.Hour), 5, zone)
+			for range 5 {
+				compareSchedules(t, randomSchedule(random), change.Add(-36*time.Hour).Truncate(time.Hour), 3, zone)
 			}
-			from = change
+			from = change.AddDate(0, 3, 0)
 		}
 	}
 	zone := zoneOf(t, "Europe/Brussels")
