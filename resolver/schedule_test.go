@@ -222,8 +222,9 @@ func slow(s Schedule, start time.Time, minutes int, zone *time.Location) []bool 
 	return on
 }
 
-// Every minute of the days around a change of the clock, and of a whole year, a
-// schedule is what the slow way says; and it changes never before it says so.
+// In every minute of the days around a change of the clock, and every few of a
+// whole year, a schedule is what the slow way says; and it never changes before it
+// says so, which every minute is looked at for.
 func TestScheduleAgainstSlow(t *testing.T) {
 	random := rand.New(rand.NewPCG(4, 4))
 	zones := []string{"Europe/Brussels", "America/New_York", "Australia/Lord_Howe", "America/Havana", "Africa/Cairo", "America/Nuuk", "Asia/Kathmandu", "UTC"}
@@ -234,8 +235,8 @@ func TestScheduleAgainstSlow(t *testing.T) {
 			if change.IsZero() {
 				change = from.AddDate(0, 1, 0) // a month like any other
 			}
-			for range 5 {
-				compareSchedules(t, randomSchedule(random), change.Add(-36*time.Hour).Truncate(time.Hour), 3, zone)
+			for range 3 {
+				compareSchedules(t, randomSchedule(random), change.Add(-36*time.Hour).Truncate(time.Hour), 3, 1, zone)
 			}
 			from = change.AddDate(0, 3, 0)
 		}
@@ -243,7 +244,7 @@ func TestScheduleAgainstSlow(t *testing.T) {
 	zone := zoneOf(t, "Europe/Brussels")
 	year := schedule(t, "mon-fri 21:00-07:00", "sat 02:30-02:45", "sun 02:10-24:00", "wed 12:00-13:00")
 	for month := range 12 { // so that the slow way is not too slow
-		compareSchedules(t, year, time.Date(2026, time.Month(1+month), 1, 0, 0, 0, 0, zone), 32, zone)
+		compareSchedules(t, year, time.Date(2026, time.Month(1+month), 1, 0, 0, 0, 0, zone), 32, 7, zone)
 	}
 }
 
@@ -270,13 +271,13 @@ func randomSchedule(random *rand.Rand) Schedule {
 	return s
 }
 
-func compareSchedules(t *testing.T, s Schedule, start time.Time, days int, zone *time.Location) {
+func compareSchedules(t *testing.T, s Schedule, start time.Time, days, step int, zone *time.Location) {
 	t.Helper()
 	const ahead = 2 * dayMinutes
 	minutes := days * dayMinutes
 	// What begins before or ends after the minutes that are looked at is seen whole.
 	want := slow(s, start.Add(-ahead*time.Minute), minutes+2*ahead, zone)[ahead:]
-	for i := range minutes {
+	for i := 0; i < minutes; i += step {
 		at := start.Add(time.Duration(i) * time.Minute)
 		on, next := s.Active(at, zone)
 		if on != want[i] {
