@@ -35,7 +35,7 @@ func policies(t *testing.T, o PolicyOptions) *Policies {
 // places are the lists of a standing, by place.
 func places(s Standing, n int) (all []int) {
 	for place := range n {
-		if s.Places.Has(place) {
+		if s.Places.Has(place) || s.Places == nil && s.Blocks {
 			all = append(all, place)
 		}
 	}
