@@ -89,7 +89,7 @@ func (s *block) Resolve(ctx context.Context, q *Query, a *Answer) error {
 	if !now.blocks {
 		return s.next.Resolve(ctx, q, a)
 	}
-	q.who.Lists, q.who.Address = now.places, q.Client
+	q.who.Lists = now.places
 	v := s.Matcher.Match(q.Name, q.Type, &q.who)
 	if now.safe {
 		v = s.safe(q.Name, q.Type, v)
@@ -170,10 +170,16 @@ func (s *block) answer(q *Query, a *Answer, list string, labels uint8) {
 // counts as blocked.
 func (s *block) rewrite(ctx context.Context, q *Query, a *Answer, v lists.Verdict) error {
 	first := v.Rewrites()[0]
-	if first.Name != "" {
+	if first.Name != "" && q.Type != dns.TypeCNAME && q.Type != dns.TypeANY {
 		reply := new(dns.Msg)
 		reply.Answer = append(reply.Answer, cname(string(q.Name), first.Name, s.TTL))
-		return a.follow(ctx, q, reply, first.Name, s.beyond)
+		if err := a.follow(ctx, q, reply, first.Name, s.beyond); err != nil {
+			return err
+		}
+		if !a.EDE.Set {
+			a.EDE = forged(v)
+		}
+		return nil
 	}
 	outcome := Local
 	if first.Blocks() {
@@ -181,8 +187,13 @@ func (s *block) rewrite(ctx context.Context, q *Query, a *Answer, v lists.Verdic
 	}
 	a.Begin(q, int(first.Rcode), outcome)
 	before := len(a.Wire)
+	if q.Type == dns.TypeANY && outcome == Local {
+		a.hinfo()
+	}
 	for _, r := range v.Rewrites() {
 		switch {
+		case q.Type == dns.TypeCNAME && r.Name != "":
+			a.record(AnswerSection, questionName, dns.TypeCNAME, s.TTL, appendName(nil, r.Name)...)
 		case q.Type == dns.TypeA && r.Address.Is4():
 			a.record(AnswerSection, questionName, dns.TypeA, s.TTL, r.Address.AsSlice()...)
 		case q.Type == dns.TypeAAAA && r.Address.Is6():
@@ -196,8 +207,13 @@ func (s *block) rewrite(ctx context.Context, q *Query, a *Answer, v lists.Verdic
 		a.blame(v.List.Name)
 		return nil
 	}
-	a.EDE = EDE{Set: true, Code: dns.ExtendedErrorCodeForgedAnswer, Text: v.List.Name} // RFC 8914, section 4.5
+	a.EDE = forged(v)
 	return nil
+}
+
+// forged says whose rule made the answer (RFC 8914, section 4.5).
+func forged(v lists.Verdict) EDE {
+	return EDE{Set: true, Code: dns.ExtendedErrorCodeForgedAnswer, Text: v.List.Name}
 }
 
 // blame says whose rule blocked (RFC 8914, section 4.16).

@@ -326,10 +326,10 @@ type who struct {
 	next     Handler
 }
 
-// Resolve sets q.Who and q.policy and hands on.
+// Resolve sets q.Who and what follows from it, and hands on.
 func (s *who) Resolve(ctx context.Context, q *Query, a *Answer) error {
 	q.Who = s.Of(q)
 	q.policy = s.policies.Of(q.Who)
-	q.who.Name = q.policy.Client
+	q.who.Address, q.who.Name = q.Client.WithZone(""), q.policy.Client
 	return s.next.Resolve(ctx, q, a)
 }

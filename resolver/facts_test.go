@@ -19,7 +19,7 @@ func want(words []string) map[string]bool {
 }
 
 // facts are what an answer says: its records and bits always, its TTL, outcome,
-// reason and SOA when they are asked for.
+// reason, list, escape and SOA when they are asked for.
 func facts(m *dns.Msg, a *Answer, asked map[string]bool) []string {
 	var all []string
 	for _, rr := range m.Answer {
@@ -61,6 +61,12 @@ func facts(m *dns.Msg, a *Answer, asked map[string]bool) []string {
 	}
 	if asked["reason"] {
 		all = append(all, "reason="+a.Reason.String())
+	}
+	if asked["list"] {
+		all = append(all, "list="+a.List)
+	}
+	if asked["escape"] {
+		all = append(all, "escape="+a.Escape.String())
 	}
 	for word, set := range map[string]bool{"ad": m.AuthenticatedData, "tc": m.Truncated, "aa": m.Authoritative, "cd": m.CheckingDisabled && asked["cd"]} {
 		if set {

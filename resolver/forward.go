@@ -140,7 +140,7 @@ func (f *Forward) Resolve(ctx context.Context, q *Query, a *Answer) error {
 	}
 	switch got, failure := ask(asking, q, order); {
 	case got.err == nil:
-		*a = Answer{Wire: append(a.Wire[:0], got.wire...), Outcome: Forwarded, EDE: got.ede, Escape: f.exits.Escape(q.Name)}
+		*a = Answer{Wire: append(a.Wire[:0], got.wire...), Outcome: Forwarded, EDE: got.ede}
 	case failure == nil:
 		a.Fail(q, edeNetwork, "no upstream answered")
 	case failure.Set:
@@ -148,6 +148,7 @@ func (f *Forward) Resolve(ctx context.Context, q *Query, a *Answer) error {
 	default:
 		a.Fail(q, edeUnreachable, "every upstream failed")
 	}
+	a.Escape = f.exits.Escape(q.Name)
 	return nil
 }
 

@@ -55,20 +55,25 @@ func (s *block) inspect(q *Query, a *Answer, asked lists.Verdict) {
 // that returns false: the targets of CNAMEs (RFC 1034, section 3.6.2) and of SVCB
 // and HTTPS records (RFC 9460, section 2.1), addresses, and the hints of them.
 // Each is matched with the type of its record. Who allows the asked name, or one on
-// the way from it, allows what is behind it, against denials that are no stronger.
+// the way from it, allows what is behind it, against denials that are no stronger:
+// behind a CNAME is all that follows, behind another record its own hints.
 func (s *block) walk(q *Query, wire []byte, asked lists.Verdict, visit func(*Step) bool) {
 	addresses := s.FollowAddress && s.Matcher.Addresses()
 	guarded := s.Rebind.On && asked.Action != lists.Allow && !s.Rebind.spares(q.Name) && (s.Routed == nil || !s.Routed(q.Name))
 	step, going := &q.step, true
 	r := Records(wire)
 	for going && r.Next() && r.Section == AnswerSection {
+		before := asked
 		if name, ok := s.target(&r, q, wire); ok {
 			*step = Step{Type: r.Type, Name: name, Verdict: s.Matcher.Match(name, r.Type, &q.who)}
-			step.Denied = step.Verdict.Action == lists.Deny && !asked.Forgives(step.Verdict)
-			if step.Verdict.Action == lists.Allow && !asked.Forgives(step.Verdict) {
-				asked = step.Verdict
+			step.Denied = denies(step.Verdict) && !before.Forgives(step.Verdict)
+			if step.Verdict.Action == lists.Allow && !before.Forgives(step.Verdict) {
+				before = step.Verdict
 			}
 			going = visit(step)
+		}
+		if r.Type == dns.TypeCNAME {
+			asked = before
 		}
 		if !going || !guarded && !addresses {
 			continue
@@ -80,12 +85,18 @@ func (s *block) walk(q *Query, wire []byte, asked lists.Verdict, visit func(*Ste
 				v = s.Matcher.MatchAddress(ip, r.Type, &q.who)
 			}
 			if inside || v.Action != lists.None { // else there is nothing to say about it
-				*step = Step{Type: r.Type, Address: ip, Inside: inside, Verdict: v, Denied: v.Action == lists.Deny && !asked.Forgives(v)}
+				*step = Step{Type: r.Type, Address: ip, Inside: inside, Verdict: v, Denied: denies(v) && !before.Forgives(v)}
 				going = visit(step)
 			}
 			return !going
 		})
 	}
+}
+
+// denies says whether a verdict on something hidden is against it: a rule that
+// answers with nothing, or with no address, is meant so too.
+func denies(v lists.Verdict) bool {
+	return v.Action == lists.Deny || v.Action == lists.Rewrite && v.Rewrites()[0].Blocks()
 }
 
 // hideInside makes an answer of a private address one without any.

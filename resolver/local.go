@@ -252,7 +252,7 @@ func (s *local) Resolve(ctx context.Context, q *Query, a *Answer) error {
 
 // answer makes the answer for an entry of [local].
 func (s *local) answer(ctx context.Context, q *Query, a *Answer, n localName) error {
-	if n.alias != "" && q.Type != dns.TypeCNAME {
+	if n.alias != "" && q.Type != dns.TypeCNAME && q.Type != dns.TypeANY {
 		return s.answerAlias(ctx, q, a, n.alias)
 	}
 	a.Begin(q, dns.RcodeSuccess, Local)
@@ -329,7 +329,13 @@ func (a *Answer) follow(ctx context.Context, q *Query, reply *dns.Msg, target st
 	reply.Rcode, reply.Ns = found.Rcode, found.Ns
 	reply.Answer = append(reply.Answer, found.Answer...)
 	a.EDE = tail.EDE
-	return a.pack(q, reply)
+	if err := a.pack(q, reply); err != nil {
+		return err
+	}
+	if tail.Outcome == Failed {
+		a.Outcome = Failed
+	}
+	return nil
 }
 
 // pack puts the sections of m behind q's header and question.

@@ -159,6 +159,7 @@ func (p *Policy) at(t time.Time) *view {
 
 // view works out what holds from t on.
 func (p *Policy) view(t time.Time, version uint64) *view {
+	t = t.Round(0) // schedules follow the clock on the wall, also when that is set
 	v := &view{from: t, until: t.Add(48 * time.Hour), version: version}
 	if p.options.Lists != nil {
 		v.places = lists.NewPlaces(len(p.options.Lists))

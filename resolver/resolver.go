@@ -85,9 +85,13 @@ func New(o Options) *Resolver {
 		a.hinfo()
 		return nil
 	})
-	blocking := &block{Blocking: o.Blocking, next: h, beyond: &local{LocalNames: o.Local, next: answers, beyond: answers}}
+	// What a name is led to by [local] or by a rule is past blocking; but the house's
+	// own names and those of standards do not leak that way either.
+	beyond := &local{LocalNames: o.Local, next: h}
+	beyond.beyond = beyond
+	blocking := &block{Blocking: o.Blocking, next: h, beyond: beyond}
 	// The house's own names are stronger than every list.
-	h = &local{LocalNames: o.Local, next: blocking, beyond: answers}
+	h = &local{LocalNames: o.Local, next: blocking, beyond: beyond}
 	if o.Policies == nil {
 		o.Policies = &Policies{other: &Policy{options: &PolicyOptions{Pause: new(Pause)}, groups: []*Group{{Name: DefaultGroup, Block: true}}}}
 	}
@@ -124,7 +128,7 @@ func (r *Resolver) Judge(name []byte, qtype uint16, p *Policy, who *lists.Who) l
 func (r *Resolver) Trace(ctx context.Context, q *Query, p *Policy, asked lists.Verdict, visit func(*Step) bool) (Answer, error) {
 	now := p.at(q.Start)
 	q.policy, q.MayWait = p, true
-	q.who = lists.Who{Lists: now.places, Address: q.Client, Name: p.Client}
+	q.who = lists.Who{Lists: now.places, Address: q.Client.WithZone(""), Name: p.Client}
 	var a Answer
 	if err := r.block.next.Resolve(ctx, q, &a); err != nil {
 		return a, err

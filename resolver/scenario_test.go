@@ -33,11 +33,11 @@ import (
 //	route SUFFIX UPSTREAM...    an entry of [upstream.routes]
 //	client NAME MATCH...        an entry of [[clients]]; groups=A,B among them, else the default group
 //	neighbour ADDRESS MAC|gone  what the kernel's table has from now on
-//	upstream NAME RECORD        what a server has; "soa TTL" is its negative answer
+//	upstream NAME RECORD        what a server has; "soa TTL" is its negative answer. All are asked but those of routes and groups, named before
 //	fail NAME timeout|error|servfail|refused|no   from now on; no ends it
 //	delay NAME DURATION
 //	query NAME TYPE [WORD...]   words: do cd ad tcp noedns, from=ADDRESS, class=, size=, id=IDENTITY, ecs=ADDRESS/BITS, mac=MAC
-//	answer RCODE [WORD...]      words: an address or a name in the answer section, ttl=, soa=OWNER, ede=, ecs=ADDRESS/SOURCE/SCOPE, outcome=, client=NAME|nobody, ad, tc, none; or "silence"
+//	answer RCODE [WORD...]      words: an address or a name in the answer section, ttl=, soa=OWNER, ede=, ecs=ADDRESS/SOURCE/SCOPE, outcome=, reason=, list=, escape=, client=NAME|nobody, ad, tc, none; or "silence"
 //	asked NAME N                how often a server was asked since the last asked
 //	pass DURATION, until DAY HH:MM   on the clock of the zone
 //	pause [DURATION] [group=NAME|client=NAME], resume [group=NAME|client=NAME]
@@ -105,9 +105,9 @@ func newStory(t *testing.T) *story {
 	s := &story{t: t, local: map[string][]string{}, routes: map[string]bool{}, allow: []string{"local"}, worlds: map[string]*world{},
 		names: map[string]*lists.Builder{}, zone: time.UTC,
 		own: lists.NewBuilder(lists.OwnList, lists.Deny, lists.Seed{}).At(lists.Own), set: lists.NewBuilder("trackers", lists.Deny, lists.Seed{})}
-	s.options.Blocking = Blocking{TTL: 10 * time.Second, Canaries: true, FollowCNAME: true, FollowHTTPS: true, FollowAddress: true, Rebind: Rebind{On: true}}
+	s.options.Blocking = Blocking{TTL: 10 * time.Second, Canaries: true, FollowCNAME: true, FollowHTTPS: true, FollowAddress: true, Rebind: Rebind{On: true}, Safe: lists.SafeSearch()}
 	s.options.Policy = CachePolicy{MaxTTL: 24 * time.Hour, Stale: 24 * time.Hour, StaleAfter: 400 * time.Millisecond, Prefetch: true}
-	s.forward = ForwardOptions{Strategy: InOrder, Timeout: 2 * time.Second, Routes: map[string][]Upstream{}}
+	s.forward = ForwardOptions{Strategy: InOrder, Timeout: 2 * time.Second, Routes: map[string][]Upstream{}, Exits: PublicExits()}
 	return s
 }
 
@@ -368,7 +368,8 @@ func (s *story) upstream(w *world, words []string) {
 		}
 		w.records = append(w.records, rr)
 	}
-	if !slices.Contains(s.forward.Servers, Upstream(w)) && len(s.forward.Routes) == 0 {
+	ofGroup := slices.ContainsFunc(s.forward.Groups, func(g []Upstream) bool { return slices.Contains(g, Upstream(w)) })
+	if !slices.Contains(s.forward.Servers, Upstream(w)) && len(s.forward.Routes) == 0 && !ofGroup {
 		s.forward.Servers = append(s.forward.Servers, w)
 	}
 }
@@ -495,6 +496,9 @@ func (s *story) check(args []string) {
 	slices.Sort(got)
 	if rcode := dns.RcodeToString[m.Rcode]; rcode != args[0] || !slices.Equal(want, got) {
 		s.fatal("got %s %s\n%v", rcode, strings.Join(got, " "), m)
+	}
+	if hidden := string(s.answer.Hidden); s.answer.Outcome == Blocked && hidden != "" && strings.Contains(m.String(), hidden) {
+		s.fatal("it shows %s, which was to be hidden: %v", hidden, m)
 	}
 	if m.Id != q.ID || !m.Response || len(m.Question) > 0 && strings.ToLower(m.Question[0].Name) == m.Question[0].Name && string(q.Question) == "" {
 		s.fatal("id or question differ: %v", m)

@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -45,7 +46,7 @@ func parseSlot(text string) (slot, error) {
 		fields = append([]string{"mon-sun"}, fields...)
 	case 2:
 	default:
-		return s, fmt.Errorf("days and a time are expected")
+		return s, errors.New("it is days, a space, and a time from when to when without any")
 	}
 	for part := range strings.SplitSeq(fields[0], ",") {
 		first, last, isRange := strings.Cut(part, "-")
@@ -65,7 +66,7 @@ func parseSlot(text string) (slot, error) {
 	}
 	begin, end, ok := strings.Cut(fields[1], "-")
 	if !ok {
-		return s, fmt.Errorf("%q has no end", fields[1])
+		return s, fmt.Errorf("%q is no time from when to when", fields[1])
 	}
 	var err error
 	if s.begin, err = clockMinutes(begin); err != nil {
@@ -75,10 +76,10 @@ func parseSlot(text string) (slot, error) {
 		return s, err
 	}
 	if s.begin == dayMinutes {
-		return s, fmt.Errorf("a slot that begins at 24:00 begins on the next day at 00:00")
+		return s, errors.New("what begins at 24:00 begins on the next day at 00:00")
 	}
 	if s.begin == s.end {
-		return s, fmt.Errorf("it begins when it ends; a whole day is 00:00-24:00")
+		return s, errors.New("it begins when it ends; a whole day is 00:00-24:00")
 	}
 	return s, nil
 }
@@ -115,8 +116,9 @@ func (s Schedule) Active(t time.Time, zone *time.Location) (on bool, next time.T
 	}
 	year, month, today := t.In(zone).Date()
 	for i := range s {
-		for day := today - 1; day <= today+1; day++ { // the one before may reach into today
-			if !s[i].days[time.Date(year, month, day, 12, 0, 0, 0, zone).Weekday()] {
+		// The day before may reach into today, and two days ahead may end on the third.
+		for day := today - 1; day <= today+3; day++ {
+			if !s[i].days[time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Weekday()] {
 				continue
 			}
 			last := day
@@ -138,8 +140,9 @@ func (s Schedule) Active(t time.Time, zone *time.Location) (on bool, next time.T
 
 // moments are the first and the last time at which the clock of zone shows so many
 // minutes after midnight on a day: two where it is set back that night, so that a
-// slot which begins or ends then has no hole. Where it is set forward over them,
-// both are the moment of that.
+// slot which begins or ends then has no hole. What ends as the doubled hour begins
+// has no part in that, so both are the first. Where the clock is set forward over
+// them, both are the moment of that.
 func moments(year int, month time.Month, day, minutes int, zone *time.Location) (first, last time.Time) {
 	shown := time.Date(year, month, day, 0, minutes, 0, 0, time.UTC)
 	var found []time.Time
@@ -160,6 +163,9 @@ func moments(year int, month time.Month, day, minutes int, zone *time.Location) 
 	}
 	if found[1].Before(found[0]) {
 		found[0], found[1] = found[1], found[0]
+	}
+	if change, _ := found[1].In(zone).ZoneBounds(); change.Equal(found[1]) {
+		return found[0], found[0]
 	}
 	return found[0], found[1]
 }
