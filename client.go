@@ -110,7 +110,11 @@ func change(c *cobra.Command, f *flags, web, what string, t pauseTarget, body an
 	case until == nil:
 		fmt.Fprintf(c.OutOrStdout(), "blocking is off%s until `deadpixel resume`\n", whose)
 	default:
-		fmt.Fprintf(c.OutOrStdout(), "blocking is off%s until %s\n", whose, until.Local().Format("15:04:05"))
+		format := "15:04:05"
+		if time.Until(*until) > 12*time.Hour { // the time alone may be tomorrow's
+			format = "Monday, 2 January, 15:04"
+		}
+		fmt.Fprintf(c.OutOrStdout(), "blocking is off%s until %s\n", whose, until.Local().Format(format))
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -90,11 +91,12 @@ func parseType(s string) (uint16, error) {
 	if t, ok := dns.StringToType[strings.ToUpper(s)]; ok {
 		return t, nil
 	}
-	var n uint16
-	if _, err := fmt.Sscanf(strings.ToUpper(s), "TYPE%d", &n); err != nil {
+	digits, ok := strings.CutPrefix(strings.ToUpper(s), "TYPE")
+	n, err := strconv.ParseUint(digits, 10, 16)
+	if !ok || err != nil {
 		return 0, fmt.Errorf("%q is no record type: write it like A, AAAA, HTTPS or TYPE65", s)
 	}
-	return n, nil
+	return uint16(n), nil
 }
 
 // offline is a generation on the stored lists that answers no queries.

@@ -140,10 +140,10 @@ func (p *program) wait(message string) logLine {
 func (p *program) stop() {
 	p.t.Helper()
 	p.signal(syscall.SIGTERM)
-	go func() {
-		for range p.lines { // let the program write on
+	go func(lines <-chan logLine) {
+		for range lines { // let the program write on
 		}
-	}()
+	}(p.lines)
 	select {
 	case err := <-p.exited:
 		if err != nil {

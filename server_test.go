@@ -398,6 +398,8 @@ func TestExitStatus(t *testing.T) {
 		{[]string{"--nonsense"}, 2, "unknown flag"},
 		{[]string{"explain"}, 2, "requires at least 1"},
 		{[]string{"explain", "--type", "NONE", "x.example"}, 2, "no record type"},
+		{[]string{"explain", "--type", "TYPE65x", "x.example"}, 2, "no record type"},
+		{[]string{"explain", "--type", "TYPE65536", "x.example"}, 2, "no record type"},
 		{[]string{"pause", "soon"}, 2, "no duration"},
 		{[]string{"--listen", "nowhere"}, 2, "--listen"},
 		{[]string{"--debug", "6060"}, 2, "write a loopback address"},
