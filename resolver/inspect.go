@@ -62,7 +62,10 @@ func (s *block) walk(q *Query, wire []byte, asked lists.Verdict, visit func(*Ste
 	guarded := s.Rebind.On && asked.Action != lists.Allow && !s.Rebind.spares(q.Name) && (s.Routed == nil || !s.Routed(q.Name))
 	step, going := &q.step, true
 	r := Records(wire)
-	for going && r.Next() && r.Section == AnswerSection {
+	for going && r.Next() {
+		if r.Section != AnswerSection && !comesAlong(q, &r) {
+			continue
+		}
 		before := asked
 		if name, ok := s.target(&r, q, wire); ok {
 			*step = Step{Type: r.Type, Name: name, Verdict: s.Matcher.Match(name, r.Type, &q.who)}
@@ -97,6 +100,13 @@ func (s *block) walk(q *Query, wire []byte, asked lists.Verdict, visit func(*Ste
 // answers with nothing, or with no address, is meant so too.
 func denies(v lists.Verdict) bool {
 	return v.Action == lists.Deny || v.Action == lists.Rewrite && v.Rewrites()[0].Blocks()
+}
+
+// comesAlong says whether a record behind the answer is an address that a client
+// may use without asking for it: that of the target of a service (RFC 9460,
+// section 4.2).
+func comesAlong(q *Query, r *RecordReader) bool {
+	return r.Section == Additional && (q.Type == dns.TypeHTTPS || q.Type == dns.TypeSVCB) && (r.Type == dns.TypeA || r.Type == dns.TypeAAAA)
 }
 
 // hideInside makes an answer of a private address one without any.

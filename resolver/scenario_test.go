@@ -34,6 +34,7 @@ import (
 //	client NAME MATCH...        an entry of [[clients]]; groups=A,B among them, else the default group
 //	neighbour ADDRESS MAC|gone  what the kernel's table has from now on
 //	upstream NAME RECORD        what a server has; "soa TTL" is its negative answer. All are asked but those of routes and groups, named before
+//	extra NAME RECORD           what comes along with every answer of a server, in the additional section
 //	fail NAME timeout|error|servfail|refused|no   from now on; no ends it
 //	delay NAME DURATION
 //	query NAME TYPE [WORD...]   words: do cd ad tcp noedns, from=ADDRESS, class=, size=, id=IDENTITY, ecs=ADDRESS/BITS, mac=MAC
@@ -184,6 +185,13 @@ func (s *story) play(command string, args []string) {
 		s.link.set(args[0], args[1])
 	case "upstream":
 		s.upstream(s.world(args[0]), args[1:])
+	case "extra":
+		w := s.world(args[0])
+		rr, err := dns.NewRR(strings.Join(args[1:], " "))
+		if err != nil {
+			s.fatal("%v", err)
+		}
+		w.extra = append(w.extra, rr)
 	case "fail", "delay":
 		w := s.world(args[0])
 		w.mu.Lock()

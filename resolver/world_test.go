@@ -17,6 +17,7 @@ type world struct {
 
 	mu      sync.Mutex
 	records []dns.RR
+	extra   []dns.RR // comes along with every answer
 	soaTTL  uint32
 	failing string
 	delay   time.Duration
@@ -71,6 +72,7 @@ func (w *world) Exchange(ctx context.Context, query []byte) ([]byte, error) {
 func (w *world) answer(question dns.Question, r *dns.Msg) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	r.Extra = append(r.Extra, w.extra...)
 	name, exists := strings.ToLower(question.Name), false
 	for _, rr := range w.records {
 		if rr.Header().Name != name {
