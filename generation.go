@@ -146,6 +146,7 @@ func (g *generation) load(ctx context.Context, old *generation, p parts) error {
 		return fmt.Errorf("blocking.rebind_allow: %w", err)
 	}
 	rebind.On = c.Blocking.RebindProtection
+	lists.SafeSearch(nil) // reads the list now, not when somebody searches
 	g.resolver = resolver.New(resolver.Options{
 		Access:     g.access,
 		Forwarders: forwarders,
@@ -159,7 +160,7 @@ func (g *generation) load(ctx context.Context, old *generation, p parts) error {
 			Response: response,
 			TTL:      c.Blocking.TTL,
 			Canaries: c.Blocking.Canaries,
-			Safe:     lists.SafeSearch(),
+			Safe:     lists.SafeSearch,
 
 			FollowCNAME: c.Blocking.FollowCNAME,
 			FollowHTTPS: c.Blocking.FollowHTTPS,

@@ -99,18 +99,24 @@ func ownerList(whose string, domains []string) io.Reader {
 // SafeSearchList stands for safe search where the list of a rule is named.
 const SafeSearchList = "safe_search"
 
-// SafeSearch are the rules that answer for search engines with their safe form.
-func SafeSearch() *Set { return safeSearchSet() }
+// SafeSearch is the verdict that answers for a normalised name of a search engine
+// with its safe form; the zero one for all other names. It allocates nothing once
+// the list has been read, and is safe for concurrent use.
+func SafeSearch(name []byte) Verdict { return safeForms()[string(name)] }
 
-var safeSearchSet = sync.OnceValue(func() *Set {
-	b := NewBuilder(SafeSearchList, Deny, Seed{}) // nobody can add to it
-	_, err := Parse(strings.NewReader(safeSearch), ParseOptions{Format: Adblock, Kind: Deny}, b.Add, func(s Skip) {
-		panic("builtin:safe_search: " + s.String()) // a test reads it
-	})
+var safeForms = sync.OnceValue(func() map[string]Verdict {
+	list, forms := &List{Name: SafeSearchList}, map[string]Verdict{}
+	skip := func(s Skip) { panic("builtin:safe_search: " + s.String()) } // a test reads it
+	_, err := Parse(strings.NewReader(safeSearch), ParseOptions{Format: Adblock, Kind: Deny}, func(r Rule) {
+		if r.Shape != Exact || r.Rewrite == nil {
+			skip(Skip{Line: r.Line, Reason: "not the safe form of one name"})
+		}
+		forms[strings.Clone(r.Name)] = Verdict{List: list, Action: Rewrite, Shape: Exact, Line: r.Line, rewrites: &[]*Rewriting{r.Rewrite}}
+	}, skip)
 	if err != nil {
 		panic(err)
 	}
-	return NewSet(Seed{}, b.Build())
+	return forms
 })
 
 // EncryptedResolvers are the names of builtin:doh, normalised, in its order. A

@@ -69,7 +69,9 @@ type Blocking struct {
 	Response Response
 	TTL      time.Duration // how long a client may keep a blocked answer
 	Canaries bool
-	Safe     *lists.Set // what makes searches safe, for groups that want it; nil means nothing does
+	// Safe is the verdict that answers for a search engine with its safe form, for
+	// groups that want it; lists.SafeSearch is one. Nil means that nothing is made safe.
+	Safe func(name []byte) lists.Verdict
 
 	FollowCNAME, FollowHTTPS, FollowAddress bool // what hides behind such records is blocked as well
 
@@ -121,7 +123,7 @@ func (s *block) safe(name []byte, qtype uint16, v lists.Verdict) lists.Verdict {
 	if s.Safe == nil || !leadsToHost(qtype) || v.Action != lists.None && (v.Action != lists.Allow || v.Level == lists.OfGroup) {
 		return v
 	}
-	if safe := s.Safe.Match(name, qtype, nil); safe.Action == lists.Rewrite {
+	if safe := s.Safe(name); safe.Action == lists.Rewrite {
 		return safe
 	}
 	return v

@@ -62,7 +62,7 @@ func manyGroups(tb testing.TB, n, names int, reply func([]byte) []byte) *Resolve
 	}
 	forward := NewForward(ForwardOptions{Servers: []Upstream{&echo{reply}}, Timeout: time.Second, Exits: PublicExits()})
 	return New(Options{Access: access, Local: local, Clients: clients, Policies: policies, Cache: NewCache(1 << 20), Policy: CachePolicy{MaxTTL: time.Hour, Stale: time.Hour},
-		Blocking: Blocking{Matcher: lists.NewSet(lists.Seed{}, all...), Canaries: true, Safe: lists.SafeSearch(), FollowCNAME: true, FollowHTTPS: true, FollowAddress: true, Rebind: Rebind{On: true}},
+		Blocking: Blocking{Matcher: lists.NewSet(lists.Seed{}, all...), Canaries: true, Safe: lists.SafeSearch, FollowCNAME: true, FollowHTTPS: true, FollowAddress: true, Rebind: Rebind{On: true}},
 		Flight:   NewFlight(), Forward: forward, Log: log})
 }
 

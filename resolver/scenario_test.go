@@ -106,7 +106,7 @@ func newStory(t *testing.T) *story {
 	s := &story{t: t, local: map[string][]string{}, routes: map[string]bool{}, allow: []string{"local"}, worlds: map[string]*world{},
 		names: map[string]*lists.Builder{}, zone: time.UTC,
 		own: lists.NewBuilder(lists.OwnList, lists.Deny, lists.Seed{}).At(lists.Own), set: lists.NewBuilder("trackers", lists.Deny, lists.Seed{})}
-	s.options.Blocking = Blocking{TTL: 10 * time.Second, Canaries: true, FollowCNAME: true, FollowHTTPS: true, FollowAddress: true, Rebind: Rebind{On: true}, Safe: lists.SafeSearch()}
+	s.options.Blocking = Blocking{TTL: 10 * time.Second, Canaries: true, FollowCNAME: true, FollowHTTPS: true, FollowAddress: true, Rebind: Rebind{On: true}, Safe: lists.SafeSearch}
 	s.options.Policy = CachePolicy{MaxTTL: 24 * time.Hour, Stale: 24 * time.Hour, StaleAfter: 400 * time.Millisecond, Prefetch: true}
 	s.forward = ForwardOptions{Strategy: InOrder, Timeout: 2 * time.Second, Routes: map[string][]Upstream{}, Exits: PublicExits()}
 	return s
