@@ -116,7 +116,8 @@ func (p *parser) modifiers(r *Rule, line, list string) bool {
 		case "dnsrewrite":
 			reason = r.rewrite(value)
 		case "ctag":
-			reason = "the modifier $ctag is about tags of clients, which there are none of; use groups"
+			reason = clientTags(value)
+		case "": // a comma too many
 		default:
 			reason = "the modifier $" + excerpt(key) + " is for browsers"
 		}
@@ -126,6 +127,17 @@ func (p *parser) modifiers(r *Rule, line, list string) bool {
 		}
 	}
 	return true
+}
+
+// clientTags says what is wrong with tags of clients, which nobody has here: a rule
+// for all without a tag is for all.
+func clientTags(value string) string {
+	for tag := range strings.SplitSeq(value, "|") {
+		if !strings.HasPrefix(tag, "~") {
+			return "the modifier $ctag is about tags of clients, which there are none of; use groups"
+		}
+	}
+	return ""
 }
 
 // splitQuoted parts a text at a mark that is outside of quotes.
@@ -318,6 +330,11 @@ func (p *parser) pattern(r Rule, line, body string) {
 		r.Shape, r.Name = Exact, name
 		if anchor == "" {
 			r.Shape = p.plain()
+		}
+		if anchor == "" && p.Match != MatchExact && (r.Action == Allow || r.Important || r.Rewrite != nil || r.narrowed()) {
+			// Only a name alone is a name alone; this is a mask, which any part of a name
+			// may match. A name as a mask means what is below it.
+			r.Shape = Subtree
 		}
 	case wild && ended && isName(below):
 		r.Shape, r.Name = Below, mustNormalize(below)

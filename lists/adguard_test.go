@@ -20,9 +20,9 @@ type adguardRow struct {
 }
 
 // In some places deadpixel promises something else than AdGuard, which the rows
-// marked "ours" hold: names in a hosts line and plain names are exact with modifiers
-// too, a hosts line with a real address is no block and no answer, what would match
-// every name is refused, $important is above what rewrites, $ctag is ignored.
+// marked "ours" hold: a hosts line with a real address is no block and no answer,
+// what would match every name is refused, a rule for a $ctag is ignored, since nobody
+// has one.
 var adguardRows = map[string][]adguardRow{
 	"basics": {
 		{"||shop.example^", "shop.example", "", "", "blocked"},
@@ -41,8 +41,9 @@ var adguardRows = map[string][]adguardRow{
 		{"shop.example", "www.shop.example", "", "", "untouched"},
 		{"shop.example", "shop.example.org", "", "", "untouched"},
 		{"@@shop.example\n||example^", "shop.example", "", "", "allowed"},
-		{"@@shop.example\n||example^", "www.shop.example", "", "", "blocked"},
-		{"shop.example$important", "www.shop.example", "", "", "untouched"}, // ours
+		{"@@shop.example\n||example^", "www.shop.example", "", "", "allowed"},
+		{"@@shop.example\n||example^", "workshop.example", "", "", "blocked"}, // ours: a mask that is a name stands for it and what is below
+		{"shop.example$important", "www.shop.example", "", "", "blocked"},
 		{"SHOP.Example", "shop.example", "", "", "blocked"},
 		{"||SHOP.Example^", "www.shop.example", "", "", "blocked"},
 		{"||köln.example^", "www.xn--kln-sna.example", "", "", "blocked"},
@@ -87,8 +88,8 @@ var adguardRows = map[string][]adguardRow{
 		{"||shop.example^$~third-party", "shop.example", "", "", "ignored"},
 		{"||shop.example^$IMPORTANT", "shop.example", "", "", "ignored"},
 		{"||shop.example^$ctag=device_tv", "shop.example", "", "", "ignored"}, // ours
-		{"||shop.example^$ctag=~device_tv", "shop.example", "", "", "ignored"},
-		{"||shop.example^$important,", "shop.example", "", "", "ignored"},
+		{"||shop.example^$ctag=~device_tv", "shop.example", "", "", "blocked"},
+		{"||shop.example^$important,", "shop.example", "", "", "blocked"},
 		{"||shop.example/banner.png", "shop.example", "", "", "ignored"},
 		{"||shop.example/banner/*", "shop.example", "", "", "ignored"},
 		{"||shop.example^banner^", "shop.example", "", "", "ignored"},
@@ -236,7 +237,7 @@ var adguardRows = map[string][]adguardRow{
 		{"||*^$dnstype=HTTPS", "any.name.example", "HTTPS", "", "blocked"},
 		{"*$dnstype=HTTPS", "any.name.example", "A", "", "untouched"},
 		{"shop.example$dnstype=A", "shop.example", "A", "", "blocked"},
-		{"shop.example$dnstype=A", "www.shop.example", "A", "", "untouched"}, // ours
+		{"shop.example$dnstype=A", "www.shop.example", "A", "", "blocked"},
 		{"track*.example^$dnstype=A", "track1.example", "A", "", "blocked"},
 		{"track*.example^$dnstype=A", "track1.example", "MX", "", "untouched"},
 	},
@@ -364,7 +365,7 @@ var adguardRows = map[string][]adguardRow{
 		{"||shop.example^$dnsrewrite=NOERROR;;", "shop.example", "", "", "rewritten NOERROR;;"},
 		{"||shop.example^$dnsrewrite=NXDOMAIN;A;192.0.2.1", "shop.example", "", "", "rewritten NXDOMAIN;;"},
 		{"shop.example$dnsrewrite=192.0.2.1", "shop.example", "", "", "rewritten NOERROR;A;192.0.2.1"},
-		{"shop.example$dnsrewrite=192.0.2.1", "www.shop.example", "", "", "untouched"}, // ours
+		{"shop.example$dnsrewrite=192.0.2.1", "www.shop.example", "", "", "rewritten NOERROR;A;192.0.2.1"},
 		{"|shop.example^$dnsrewrite=192.0.2.1", "www.shop.example", "", "", "untouched"},
 		{"shop*.example^$dnsrewrite=192.0.2.1", "shop7.example", "", "", "rewritten NOERROR;A;192.0.2.1"},
 		{"/^shop/$dnsrewrite=192.0.2.1", "shop7.example", "", "", "rewritten NOERROR;A;192.0.2.1"},
@@ -401,8 +402,8 @@ var adguardRows = map[string][]adguardRow{
 		{"||shop.example^\n||shop.example^$dnsrewrite=192.0.2.1", "shop.example", "", "", "rewritten NOERROR;A;192.0.2.1"},
 		{"||shop.example^$dnsrewrite=192.0.2.1\n||www.shop.example^", "www.shop.example", "", "", "rewritten NOERROR;A;192.0.2.1"},
 		{"@@||shop.example^\n||shop.example^$dnsrewrite=192.0.2.1", "shop.example", "", "", "rewritten NOERROR;A;192.0.2.1"},
-		{"||shop.example^$important\n||shop.example^$dnsrewrite=192.0.2.1", "shop.example", "", "", "blocked"},   // ours
-		{"@@||shop.example^$important\n||shop.example^$dnsrewrite=192.0.2.1", "shop.example", "", "", "allowed"}, // ours
+		{"||shop.example^$important\n||shop.example^$dnsrewrite=192.0.2.1", "shop.example", "", "", "rewritten NOERROR;A;192.0.2.1"},
+		{"@@||shop.example^$important\n||shop.example^$dnsrewrite=192.0.2.1", "shop.example", "", "", "rewritten NOERROR;A;192.0.2.1"},
 		{"||shop.example^$important\n||shop.example^$dnsrewrite=192.0.2.1,important", "shop.example", "", "", "rewritten NOERROR;A;192.0.2.1"},
 		{"||shop.example^$dnsrewrite=192.0.2.1\n@@||shop.example^$dnsrewrite", "shop.example", "", "", "untouched"},
 		{"||shop.example^\n||shop.example^$dnsrewrite=192.0.2.1\n@@||shop.example^$dnsrewrite", "shop.example", "", "", "blocked"},

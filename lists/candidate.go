@@ -13,16 +13,24 @@ type candidate struct {
 	rewriting uint32 // number in the list, with Rewrite and of what undoes one; 0 for all others
 }
 
-// strength of a rule; 0 is no rule. On each level, what denies is weaker than what
-// allows, and that weaker than what rewrites.
+// strength of a rule; 0 is no rule.
 type strength uint8
 
-const perLevel = 3
+// strengths are those of rules by level and action. On each level, what denies is
+// weaker than what allows, and that weaker than what rewrites. What rewrites in a
+// list is stronger than all else in lists (AdGuard, "DNS filtering rules syntax",
+// dnsrewrite: "have higher priority than other rules").
+var strengths = [...][4]strength{
+	Listed:    {Deny: 1, Allow: 2, Rewrite: 5},
+	Important: {Deny: 3, Allow: 4, Rewrite: 6},
+	Own:       {Deny: 7, Allow: 8, Rewrite: 9},
+	OfGroup:   {Deny: 10, Allow: 11, Rewrite: 12},
+}
 
-// strengthOf is never 0 for what decides.
-func strengthOf(level Level, a Action) strength { return perLevel*strength(level) + strength(a) }
+// levels are those of rules by strength.
+var levels = [...]Level{1: Listed, 2: Listed, 3: Important, 4: Important, 5: Listed, 6: Important, 7: Own, 8: Own, 9: Own, 10: OfGroup, 11: OfGroup, 12: OfGroup}
 
-func (c *candidate) level() Level { return Level((c.strength - 1) / perLevel) }
+func (c *candidate) level() Level { return levels[c.strength] }
 
 // undoing says whether c only takes rewritings back.
 func (c *candidate) undoing() bool { return c.rewriting != 0 && c.action == Allow }
@@ -59,7 +67,7 @@ func (s *Set) candidate(x *index, v value, labels uint8, q *asking) candidate {
 	}
 	if rule == nil {
 		a := v.action()
-		return candidate{strength: strengthOf(s.level(order, v&valueImportant != 0), a), action: a, shape: v.shape(), distance: labels, order: order, line: line}
+		return candidate{strength: strengths[s.level(order, v&valueImportant != 0)][a], action: a, shape: v.shape(), distance: labels, order: order, line: line}
 	}
 	if !rule.applies(q) {
 		return candidate{}
@@ -73,7 +81,7 @@ func (s *Set) complexCandidate(rule *complexRule, distance uint8, order int32) c
 	if rule.Rewrite != nil && a == Deny {
 		a = Rewrite
 	}
-	return candidate{strength: strengthOf(s.level(order, rule.Important), a), action: a, shape: rule.Shape,
+	return candidate{strength: strengths[s.level(order, rule.Important)][a], action: a, shape: rule.Shape,
 		distance: distance, order: order, line: rule.Line, rewriting: rule.rewriting}
 }
 

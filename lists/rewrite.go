@@ -134,7 +134,7 @@ func (s *Set) rewritten(standing []candidate) Verdict {
 	}
 	var equals []candidate
 	for _, c := range standing {
-		if c.action == Rewrite && c.level() == first.level() {
+		if c.strength == first.strength {
 			equals = append(equals, c)
 		}
 	}

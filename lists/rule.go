@@ -41,7 +41,7 @@ func (s Shape) String() string {
 }
 
 // Level is the strength of a rule; one that allows wins against one that denies
-// on the same level.
+// on the same level, and one that rewrites against both, in lists on every level.
 type Level uint8
 
 // The levels, the weakest first.

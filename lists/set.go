@@ -8,7 +8,8 @@ import (
 
 // Set is the compiled rules of all lists: immutable, and safe for concurrent
 // use. Precedence, strongest first: the rules of groups (what rewrites before
-// what allows before what denies), those of [blocking], $important, all others.
+// what allows before what denies), those of [blocking], of lists what rewrites,
+// $important, all others.
 // Among equals the rule nearest to the asked name, then the earlier list, then
 // the earlier line decides. Only the lists that apply to who asks count.
 //
