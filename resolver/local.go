@@ -28,30 +28,27 @@ type LocalNames struct {
 	tails     tails
 }
 
-// tails are the last labels of all that is answered here: what needs a closer look.
-// Few names have one, so most are told apart without a look at the map.
-type tails struct {
-	labels map[string]bool
-	filter [4]uint64 // by tailBit
-}
+// tails is a set of the last labels of all that is answered here, by a hash: a name
+// whose last label is not in it needs no closer look. Few other labels are in it.
+type tails [16]uint64
 
-// tailBit is a number below 256 which most labels do not share.
-func tailBit[Text string | []byte](label Text) byte {
+// place is where a label's bit is.
+func (*tails) place(label []byte) (word, bit int) {
 	if len(label) == 0 {
-		return 0
+		return 0, 0
 	}
-	return label[0] + label[len(label)-1]<<3 + byte(len(label))<<5
+	n := 31*int(label[0]) + 7*int(label[len(label)-1]) + 131*len(label)
+	return n / 64 % len(tails{}), n % 64
 }
 
 func (t *tails) add(label string) {
-	t.labels[label] = true
-	bit := tailBit(label)
-	t.filter[bit/64] |= 1 << (bit % 64)
+	word, bit := t.place([]byte(label))
+	t[word] |= 1 << bit
 }
 
 func (t *tails) has(label []byte) bool {
-	bit := tailBit(label)
-	return t.filter[bit/64]>>(bit%64)&1 != 0 && t.labels[string(label)]
+	word, bit := t.place(label)
+	return t[word]>>bit&1 != 0
 }
 
 type localName struct {
@@ -68,7 +65,6 @@ func NewLocal(entries map[string][]string, routes map[string]bool) (*LocalNames,
 		wildcards: map[string]localName{},
 		pointers:  map[string]string{"1.0.0.127.in-addr.arpa": "localhost", reverse(netip.IPv6Loopback()): "localhost"},
 		zones:     specialZones(),
-		tails:     tails{labels: map[string]bool{}},
 	}
 	for suffix, served := range routes {
 		name, err := lists.Normalize(suffix)
