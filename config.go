@@ -149,7 +149,7 @@ func defaults() *Config {
 	c.DNS.Listen = []string{":53"}
 	c.DNS.AllowFrom = []string{"local"}
 	c.DNS.TrustECSFrom = []string{}
-	c.DNS.LeaseFiles = []string{"/var/lib/misc/dnsmasq.leases", "/tmp/dhcp.leases"}
+	c.DNS.LeaseFiles = []string{"/var/lib/misc/dnsmasq.leases"}
 	c.Upstream.Servers = []string{"https://dns.quad9.net/dns-query", "tls://one.one.one.one"}
 	c.Upstream.Strategy = "fastest"
 	c.Upstream.Bootstrap = []string{"9.9.9.9", "1.1.1.1"}
