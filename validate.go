@@ -79,6 +79,9 @@ func (c *Config) validate() error {
 		k.addresses("web.listen", []string{c.Web.Listen})
 	}
 	k.networks("web.allow_from", c.Web.AllowFrom)
+	if c.Privacy.Recent > maxRecent {
+		k.report("privacy.recent", errors.New("has to be at most \"24h\""))
+	}
 	if c.Web.PasswordHash != "" {
 		k.report("web.password_hash", ui.CheckHash(c.Web.PasswordHash))
 	}

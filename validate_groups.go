@@ -35,6 +35,9 @@ func (k *checker) groups() {
 			_, err := resolver.ParseResponse(g.Response)
 			k.report(key+".response", err)
 		}
+		if g.SelfAllow > maxRecent {
+			k.report(key+".self_allow", errors.New("has to be at most \"24h\"; what is allowed for longer belongs into allow"))
+		}
 		for _, s := range g.Upstream {
 			k.report(key+".upstream", upstream.Check(s))
 		}

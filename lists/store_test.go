@@ -64,7 +64,7 @@ func names(n int) string {
 
 func openTestStore(t *testing.T, dir string, sources map[string]*shop) *Store {
 	t.Helper()
-	o := Options{Dir: dir, Own: []OwnRules{{Own, "", Deny, []OwnRule{{"mine.example", 7}}}, {Own, "", Allow, []OwnRule{{"good.example", 9}}}}, OwnSource: "config.toml"}
+	o := Options{Dir: dir, Own: []OwnRules{{Level: Own, Kind: Deny, Rules: []OwnRule{{"mine.example", 7}}}, {Level: Own, Kind: Allow, Rules: []OwnRule{{"good.example", 9}}}}, OwnSource: "config.toml"}
 	for _, name := range []string{"a", "b"} {
 		if s := sources[name]; s != nil {
 			o.Lists = append(o.Lists, Config{Name: name, Kind: Deny, Source: "https://lists.example/" + name, Fetcher: s, Remote: true, Refresh: time.Hour})

@@ -205,8 +205,14 @@ func (p *Page) privacy(w http.ResponseWriter, _ *http.Request) {
 // forgetMe needs no permission: it concerns the asking address only. No history is
 // ever kept about one; what is held for a while, to know whose it is and how much
 // it asks, would be there again with its next query.
-func (p *Page) forgetMe(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, map[string]any{"erased": 0, "note": "there is no history of your address; GET /api/v1/privacy says what is held in memory for a while"})
+func (p *Page) forgetMe(w http.ResponseWriter, r *http.Request) {
+	ip, ok := device(r)
+	if !ok {
+		fail(w, http.StatusForbidden, throughProxy)
+		return
+	}
+	reply(w, http.StatusOK, map[string]any{"erased": p.ForgetMe(ip),
+		"note": "blocked names of your address and what was asked of the owner from it; there is no history of it, and GET /api/v1/privacy says what is held in memory for a while"})
 }
 
 func (p *Page) forgetAll(w http.ResponseWriter, _ *http.Request) {

@@ -28,6 +28,11 @@ type house struct {
 	until   time.Time
 	fetched []string
 	forgot  bool
+
+	ruled, unruled          []Ruling
+	recent                  map[string]Recent // by address
+	allowed, asked, refused []string
+	wishes                  []Request
 }
 
 func (h *house) Blocking() Blocking {
@@ -130,8 +135,9 @@ func newPage(t *testing.T, password string) (*Page, *house) {
 		},
 		Kept:   func() []Kept { return []Kept{{"counters", "the plot", "memory", "3", "stop"}} },
 		Forget: func() { h.forgot = true },
-		Ready:  func() error { return errors.New("no upstream answers") },
-		Alive:  func(context.Context) error { return nil },
+		Rules:  h, Devices: h, Requests: func() []Request { return h.wishes }, Refuse: h.refuse, ForgetMe: func(netip.Addr) int { return 3 },
+		Ready: func() error { return errors.New("no upstream answers") },
+		Alive: func(context.Context) error { return nil },
 	})
 	if err != nil {
 		t.Fatal(err)
