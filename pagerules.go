@@ -161,7 +161,7 @@ func newAllowance(r ui.Ruling) (resolver.Allowance, error) {
 	if err != nil {
 		return one, err
 	}
-	if len(rules) != 1 || rules[0].Shape != lists.Subtree || len(rules[0].Clients)+len(rules[0].Types)+len(rules[0].DenyAllow) > 0 || rules[0].Rewrite != nil {
+	if len(rules) != 1 || rules[0].Shape != lists.Subtree || rules[0].Important || len(rules[0].Clients)+len(rules[0].Types)+len(rules[0].DenyAllow) > 0 || rules[0].Rewrite != nil {
 		return one, fmt.Errorf("%q: for a while, write just a name; it is allowed with everything below it", r.Rule)
 	}
 	one.Name = rules[0].Name

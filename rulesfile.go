@@ -90,7 +90,7 @@ func parseRulesFile(path, text string, c *Config) *rulesFile {
 	}
 	for i, raw := range f.lines {
 		line := strings.TrimSpace(strings.TrimPrefix(raw, "\ufeff"))
-		if heading, ok := strings.CutPrefix(line, "["); ok && strings.HasSuffix(heading, "]") {
+		if strings.HasPrefix(line, "[") {
 			s, err := newSection(line, c)
 			if err != nil {
 				f.problems = append(f.problems, Problem{path, i + 1, err.Error() + "; the rules below it are not used"})
@@ -116,16 +116,15 @@ func parseRulesFile(path, text string, c *Config) *rulesFile {
 
 // newSection reads a heading, which is written as in config.toml.
 func newSection(heading string, c *Config) (section, error) {
-	var tree map[string]any
+	var tree struct {
+		Blocking *struct{}
+		Groups   map[string]struct{}
+	}
 	_, err := toml.Decode(heading, &tree)
-	if _, everybody := tree["blocking"]; err == nil && heading == "[blocking]" && everybody {
+	if err == nil && tree.Blocking != nil {
 		return section{}, nil
 	}
-	groups, _ := tree["groups"].(map[string]any)
-	for name, inside := range groups {
-		if inner, ok := inside.(map[string]any); !ok || len(inner) > 0 {
-			break
-		}
+	for name := range tree.Groups {
 		if _, known := c.Groups[name]; !known {
 			return section{unknown: true}, fmt.Errorf("there is no group %q%s", name, didYouMean(name, c.groupNames()))
 		}
