@@ -51,15 +51,24 @@ type RecentName struct {
 
 // Why is why it was blocked, in words.
 func (n RecentName) Why() string {
+	by, has := "the list "+n.List, " has"
+	switch n.List {
+	case "canary":
+		return "it asks whether programs may go around this house's DNS, and they may not"
+	case "rebind":
+		return "it leads to an address inside the house, which a name of the internet has no business to"
+	case "config":
+		by, has = "a rule of this house", " is against"
+	}
 	switch n.Reason {
 	case "cname":
-		return "it is another name for " + n.Behind + ", which the list " + n.List + " has"
+		return "it is another name for " + n.Behind + ", which " + by + has
 	case "https":
-		return "it leads to " + n.Behind + ", which the list " + n.List + " has"
+		return "it leads to " + n.Behind + ", which " + by + has
 	case "address":
-		return "its address is one that is blocked (" + n.List + ")"
+		return "it leads to an address that " + by + has
 	}
-	return "the list " + n.List + " has it"
+	return by + has + " it"
 }
 
 // Request is somebody's wish that a name be allowed.

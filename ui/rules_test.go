@@ -138,7 +138,7 @@ func TestRecent(t *testing.T) {
 	}
 	wantText(t, look(p, "/recent", from("192.168.1.5")...), []string{"Blocked for this device, &lt;b&gt;tablet", "for 192.168.1.5 in the last 10 minutes", "&lt;i&gt;mine.example", "3 times",
 		"The list starter has it.", "It belongs to Acme (social media).", "It is another name for tracker.example, which the list starter has.", "Allow for 15 minutes"}, []string{"theirs.example", "Ask the owner"})
-	wantText(t, look(p, "/recent", from("192.168.1.6")...), []string{"theirs.example", "in the last 1 hour", "Ask the owner", "The owner has been asked", "Its address is one that is blocked"}, []string{"mine.example", "self_allow"})
+	wantText(t, look(p, "/recent", from("192.168.1.6")...), []string{"theirs.example", "in the last 1 hour", "Ask the owner", "The owner has been asked", "It leads to an address that the list starter has."}, []string{"mine.example", "self_allow"})
 	wantText(t, look(p, "/recent", from("192.168.1.7")...), []string{"Many share it."}, []string{"secret.example"})
 	wantText(t, look(p, "/recent", from("192.168.1.8")...), []string{"Nothing."}, []string{"<form"})
 	for _, header := range []string{"X-Forwarded-For: 192.168.1.6", "Forwarded: for=192.168.1.6", "Via: 1.1 x"} {
@@ -203,7 +203,7 @@ func TestPageOffers(t *testing.T) {
 	h.wishes = []Request{{Name: "<u>x.example", Address: "192.168.1.5", Client: "<i>tablet", Group: "kids", Time: time.Now()}}
 	p.Explain = offering{&Offer{Client: "tablet", Group: "kids", Everybody: true}}.explain
 	shown := []string{"Somebody asks for something", "&lt;i&gt;tablet", "(192.168.1.5) asks to allow <strong>&lt;u&gt;x.example", "For good, for the group kids", "No<span", "Allowed for a while", "for the group kids, until Sun 24 Nov, 21:05",
-		"Allow for 10 minutes, for tablet", "Allow for the group kids", "Allow for good, for everybody", `<input type="hidden" name="rule" value="x.example">`}
+		"Allow for 10 minutes, for this device", "Allow for the group kids", "Allow for good, for everybody", `<input type="hidden" name="rule" value="x.example">`}
 	wantText(t, look(p, "/?name=x.example"), shown, []string{"Remove the rule", "<u>"})
 	wantText(t, look(p, "/?name=x.example", stranger...), []string{`href="/recent"`}, append(shown, "Remove the rule"))
 	p.Explain = offering{&Offer{Written: true, Rule: "@@||x.example^", Of: "kids"}}.explain
