@@ -160,8 +160,11 @@ func TestConfigMistakes(t *testing.T) {
 		{"client without groups", "[[clients]]\nname = \"x\"\nmatch = [\"192.0.2.1\"]", `t.toml:1: clients: client "x" needs groups`},
 		{"client of an unknown group", "[[clients]]\nname = \"x\"\nmatch = [\"192.0.2.1\"]\ngroups = [\"defualt\"]", `t.toml:4: clients.groups: there is no group "defualt"; did you mean "default"?`},
 		{"bad match of a client", "[[clients]]\nname = \"x\"\nmatch = [\"192.0.2.256\"]\ngroups = [\"default\"]", "t.toml:3: clients.match"},
-		{"two clients of one address", "[[clients]]\nname = \"x\"\nmatch = [\"192.0.2.1\"]\ngroups = [\"default\"]\n[[clients]]\nname = \"y\"\nmatch = [\"192.0.2.1\"]\ngroups = [\"default\"]", "t.toml:1: clients: "},
+		{"two clients of one address", "[[clients]]\nname = \"x\"\nmatch = [\"192.0.2.1\"]\ngroups = [\"default\"]\n[[clients]]\nname = \"y\"\nmatch = [\"192.0.2.1\"]\ngroups = [\"default\"]", "t.toml:7: clients.match: "},
+		{"a group without a name", "[groups.\"\"]\nblock = false", `t.toml:1: groups: a group needs a name`},
 		{"two clients of one name", "[[clients]]\nname = \"x\"\nmatch = [\"192.0.2.1\"]\ngroups = [\"default\"]\n[[clients]]\nname = \"x\"\nmatch = [\"192.0.2.2\"]\ngroups = [\"default\"]", `t.toml:6: clients.name: there are two clients named "x"`},
+		{"everybody a forwarder", "[dns]\ntrust_ecs_from = [\"any\"]", `t.toml:2: dns.trust_ecs_from: "any" is no forwarder`},
+		{"the world a forwarder", "[dns]\ntrust_ecs_from = [\"::/0\"]", `t.toml:2: dns.trust_ecs_from: "::/0" is no forwarder`},
 		{"bad forwarder", "[dns]\ntrust_ecs_from = [\"router\"]", "t.toml:2: dns.trust_ecs_from"},
 		{"owners too often", "[owners]\nrefresh = \"1s\"", "t.toml:2: owners.refresh"},
 	}

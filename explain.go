@@ -26,7 +26,7 @@ func (g *generation) explain(ctx context.Context, q ui.Question) (ui.Explanation
 	if err != nil {
 		return ui.Explanation{}, fmt.Errorf("client: %w", err)
 	}
-	e := ui.Explanation{Type: dns.Type(qtype).String(), Client: a.policy.Client, Verdict: verdictUntouched, Group: a.policy.Groups[0]}
+	e := ui.Explanation{Type: dns.Type(qtype).String(), Client: a.policy.Client, Verdict: verdictUntouched, Group: a.groups()[0]}
 	if ip, err := netip.ParseAddr(q.Name); err == nil {
 		g.explainAddress(&e, a, ip.Unmap().WithZone(""))
 		return e, nil
@@ -42,7 +42,10 @@ func (g *generation) explain(ctx context.Context, q ui.Question) (ui.Explanation
 	everything.Lists = nil
 	switch {
 	case j.list == resolver.CanaryList || j.list == resolver.RebindList || j.list == lists.SafeSearchList:
-		e.Rule, e.Source, e.Line = e.Name, g.config.file, g.lineOf(j.list)
+		e.Rule, e.Source, e.Line = e.Name, g.config.file, g.lineOf(j.list, a)
+		if j.list == lists.SafeSearchList {
+			e.Group = g.safeGroup(a)
+		}
 		g.tell(&e, a, found)
 	case g.allowed.Decided(v):
 		one, _ := g.allowed.Find([]byte(e.Name), a.policy, &a.who, time.Now())
@@ -275,7 +278,7 @@ func (g *generation) link(e *ui.Explanation, a asker, step *resolver.Step, first
 		l.List, l.Rule, l.Source, l.Line = found[0].List, found[0].Rule, found[0].Source, found[0].Line
 	}
 	if step.Inside {
-		l.Verdict, l.List, l.Rule, l.Source, l.Line = verdictBlocked, resolver.RebindList, e.Name, g.config.file, g.lineOf(resolver.RebindList)
+		l.Verdict, l.List, l.Rule, l.Source, l.Line = verdictBlocked, resolver.RebindList, e.Name, g.config.file, g.lineOf(resolver.RebindList, a)
 	}
 	e.Chain = append(e.Chain, l)
 	if !first || !step.Denied && !step.Inside {

@@ -151,6 +151,9 @@ func (s *block) answer(q *Query, a *Answer, list string, labels uint8) {
 	if q.policy.response != nil {
 		response = *q.policy.response
 	}
+	if response != NXDOMAIN && s.Canaries && canaries[string(q.Name)] {
+		response = NXDOMAIN // nothing else is understood, and lists deny canaries, too
+	}
 	switch response {
 	case NXDOMAIN:
 		a.Begin(q, dns.RcodeNameError, Blocked)

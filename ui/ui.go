@@ -274,6 +274,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	recognise(r)
 	p.routes().ServeHTTP(w, r)
 }
 
