@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -158,6 +160,24 @@ func TestBoards(t *testing.T) {
 			if !uids[string(uid[1])] {
 				t.Errorf("%s: a link leads to the board %q, which is not there", b.file, uid[1])
 			}
+		}
+	}
+}
+
+// Grafana cannot run in a test; its own description of boards and panels knows every
+// field that these have, and misses none.
+func TestBoardsByTheirSchema(t *testing.T) {
+	plugins.RegisterDefaultPlugins()
+	for _, b := range boards(t) {
+		var d dashboard.Dashboard
+		if err := d.UnmarshalJSONStrict(b.text); err != nil && err.Error() != "" { // it returns an empty list of errors
+			t.Errorf("%s: %v", b.file, err)
+		}
+		if err := d.Validate(); err != nil {
+			t.Errorf("%s: %v", b.file, err)
+		}
+		if len(d.Panels) != len(b.Panels) {
+			t.Errorf("%s: %d panels, want %d", b.file, len(d.Panels), len(b.Panels))
 		}
 	}
 }
