@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"deadpixel/resolver"
 )
 
 // Devices of a household that is all on this machine.
@@ -232,7 +235,7 @@ func TestPauses(t *testing.T) {
 	kids := map[string]string{"group kids": while, "client kids tablet": while}
 	is(blocked, open, blocked, blocked)
 	stands(kids)
-	p.wantMetrics(`deadpixel_blocking_enabled{group="default"} 1`, `deadpixel_blocking_enabled{group="kids"} 0`)
+	p.wantMetrics(`deadpixel_blocking_enabled{group="default"} 1`, `deadpixel_blocking_enabled{group="kids"} 0`, `deadpixel_paused_clients 0`)
 	p.kill()
 	p.again().start()
 	is(blocked, open, blocked, blocked)
@@ -243,6 +246,7 @@ func TestPauses(t *testing.T) {
 	change(0, "blocking is off for the client kids tablet until `deadpixel resume`", "pause", "--client", "kids tablet")
 	is(blocked, open, blocked, blocked)
 	stands(map[string]string{"client kids tablet": "off"})
+	p.wantMetrics(`deadpixel_paused_clients 1`)
 	p.reload("lists = []\n" + basics(up.address) + "[blocking]\ndeny = [\"ads.example\"]\n[groups.kids]\n[groups.guests]\n[groups.aunts]\n" + people)
 	is(blocked, open, blocked, blocked)
 	p.stop()
@@ -277,6 +281,40 @@ func TestPauses(t *testing.T) {
 	}
 	is(blocked, blocked, blocked, blocked)
 	p.stop()
+}
+
+// Prometheus is told when each pause ends, and of none for a group that never blocks.
+func TestPauseEnds(t *testing.T) {
+	c, err := parseConfig("config.toml", "[groups.kids]\n[groups.guests]\nblock = false\n"+people)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	soon, later, never := now.Add(time.Minute), now.Add(time.Hour), time.Time{}
+	kids, everybody := resolver.Target{Group: "kids"}, resolver.Target{}
+	type pauses = map[resolver.Target]time.Time
+	type ends = map[string]time.Time
+	for name, tt := range map[string]struct {
+		pauses  pauses
+		ends    ends
+		clients int
+	}{
+		"nothing":               {nil, ends{}, 0},
+		"over":                  {pauses{kids: now}, ends{}, 0},
+		"a group":               {pauses{kids: soon}, ends{"kids": soon}, 0},
+		"until resumed":         {pauses{kids: never}, ends{"kids": never}, 0},
+		"one that never blocks": {pauses{{Group: "guests"}: soon}, ends{}, 0},
+		"everybody":             {pauses{everybody: soon, kids: later}, ends{"default": soon, "kids": later}, 0},
+		"everybody, for longer": {pauses{everybody: later, kids: soon}, ends{"default": later, "kids": later}, 0},
+		"clients":               {pauses{{Client: "guest"}: soon, {Client: "cousin"}: never, {Client: "gone"}: never}, ends{}, 2},
+	} {
+		s := &server{}
+		s.pause.Restore(tt.pauses)
+		ends, clients := s.paused(&generation{config: c}, now)
+		if !maps.EqualFunc(ends, tt.ends, time.Time.Equal) || clients != tt.clients {
+			t.Errorf("%s: %v and %d clients, want %v and %d", name, ends, clients, tt.ends, tt.clients)
+		}
+	}
 }
 
 // Pauses that cannot be read are told, and count as none.

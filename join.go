@@ -26,8 +26,11 @@ func (s *server) join() {
 		for _, group := range (pauser{s}).Blocking().Groups {
 			state.Blocking[group.Name] = group.Enabled
 		}
+		state.PauseEnds, state.PausedClients = s.paused(g, time.Now())
+		state.NoAccount = g.without.Load().companies()
 		for _, l := range g.store.Status() {
-			one := metrics.ListState{Name: l.Name, Entries: l.Entries, Updated: l.Updated, Added: l.Added, Removed: l.Removed}
+			one := metrics.ListState{Name: l.Name, Entries: l.Entries, Updated: l.Updated, Refresh: l.Refresh, Denies: l.Kind == lists.Deny,
+				Added: l.Added, Removed: l.Removed}
 			for _, p := range l.Popular {
 				if p.Held {
 					one.Held++

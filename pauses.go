@@ -112,6 +112,29 @@ func (p pauser) Blocking() ui.Blocking {
 	return b
 }
 
+// paused says until when the groups are that a pause is on for, as a metric tells
+// it: the zero time means until resumed. Groups that never block are not among
+// them. Clients with a pause of their own are only counted.
+func (s *server) paused(g *generation, at time.Time) (groups map[string]time.Time, clients int) {
+	groups = map[string]time.Time{}
+	all := s.pause.All(at)
+	of := func(t resolver.Target) lull {
+		until, on := all[t]
+		return lull{on, until}
+	}
+	for _, name := range g.config.groupNames() {
+		if now := of(resolver.Target{}).or(of(resolver.Target{Group: name})); now.on && g.config.Groups[name].Block {
+			groups[name] = now.until
+		}
+	}
+	for _, c := range g.config.Clients {
+		if of(resolver.Target{Client: c.Name}).on {
+			clients++
+		}
+	}
+	return groups, clients
+}
+
 // lull is a time without blocking, if there is one.
 type lull struct {
 	on    bool

@@ -8,11 +8,12 @@ type Status struct {
 	Kind         Action
 	Format       Format // as found out; Auto before the first copy
 	Entries      int
-	Skipped      int       // lines that make no rule
-	Updated      time.Time // when the copy in use was fetched, or last found to be the present one; zero when there is none
-	Next         time.Time // when it is refreshed next; zero before Run
-	LastError    string    // why the last refresh failed; "" when it did not
-	Skips        []Skip    // the first 100 of the skipped lines; not to be changed
+	Skipped      int           // lines that make no rule
+	Updated      time.Time     // when the copy in use was fetched, or last found to be the present one; zero when there is none
+	Next         time.Time     // when it is refreshed next; zero before Run
+	Refresh      time.Duration // how often it is refreshed
+	LastError    string        // why the last refresh failed; "" when it did not
+	Skips        []Skip        // the first 100 of the skipped lines; not to be changed
 
 	Added, Removed int           // by the last refresh that changed rules; see Store.Changes
 	Changed        time.Time     // when that was; zero when there was none
@@ -32,7 +33,7 @@ func (k *kept) status() Status {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	st := Status{Name: k.Name, Source: k.Source, Kind: k.Kind, Format: k.meta.Format, Skipped: k.meta.Skipped,
-		Updated: k.meta.Updated, Next: k.next, Skips: k.meta.Skips,
+		Updated: k.meta.Updated, Next: k.next, Refresh: k.Refresh, Skips: k.meta.Skips,
 		Added: k.meta.Changed.Added, Removed: k.meta.Changed.Removed, Changed: k.meta.Changed.Time, Popular: k.meta.rules(k.Kind)}
 	if k.list != nil {
 		st.Entries = k.list.Entries()

@@ -80,6 +80,7 @@ func (c counts) Collect(out chan<- prometheus.Metric) {
 			escapes[kind] += c.shards[i].escapes[kind].total.Load()
 		}
 	}
+	c.begin(blocked, without)
 	for why, n := range blocked {
 		counter(blockedTotal, n, why.list, why.reason.String())
 	}
@@ -97,14 +98,28 @@ func (c counts) Collect(out chan<- prometheus.Metric) {
 	}
 	for name, u := range c.upstreams.all() {
 		for result := range u.results {
-			if n := u.results[result].Load(); n > 0 {
-				counter(upstreamRequests, n, name, resolver.Result(result).String())
-			}
+			counter(upstreamRequests, u.results[result].Load(), name, resolver.Result(result).String())
 		}
 		counter(upstreamBlocked, u.blocked.Load(), name)
 		var t tally
 		t.add(&u.duration)
 		out <- t.metric(upstreamDuration, upstreamLimits, c.start, name)
+	}
+}
+
+// begin has what can be counted stand at 0 before it is: Prometheus sees no
+// increase in a counter that begins at 1.
+func (c counts) begin(blocked map[cause]uint64, without map[string]uint64) {
+	now, _ := c.standing()
+	for _, l := range now.Lists {
+		for reason := range resolver.Reasons {
+			if l.Denies {
+				blocked[cause{l.Name, reason}] += 0
+			}
+		}
+	}
+	for _, company := range now.NoAccount {
+		without[company] += 0
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"deadpixel/resolver"
@@ -38,13 +39,13 @@ type Metrics struct {
 	options  Options
 	sources  sources
 	start    time.Time
-	state    state
+	state    atomic.Pointer[func() State]
 
 	shards    []shard // one for each core
 	forks     atomic.Uint32
 	upstreams table[string, upstream]
 
-	listFailures         *prometheus.CounterVec
+	listFailures         table[string, atomic.Uint64]
 	reloadOK, reloadTime prometheus.Gauge
 }
 
@@ -73,8 +74,6 @@ func New(o Options) *Metrics {
 	if o.Escape == nil {
 		m.options.Escape = func([]byte) resolver.Escape { return resolver.NoEscape }
 	}
-	m.listFailures = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "deadpixel_list_failures_total",
-		Help: "Refreshes of a list that failed."}, []string{"list"})
 	m.reloadOK = prometheus.NewGauge(prometheus.GaugeOpts{Name: "deadpixel_config_reload_success",
 		Help: "Whether the last reading of the configuration succeeded."})
 	m.reloadTime = prometheus.NewGauge(prometheus.GaugeOpts{Name: "deadpixel_config_reload_timestamp_seconds",
@@ -82,7 +81,8 @@ func New(o Options) *Metrics {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "deadpixel_build_info", Help: "What runs; always 1.",
 		ConstLabels: prometheus.Labels{"version": o.Version, "commit": o.Commit, "goversion": runtime.Version()}})
 	build.Set(1)
-	m.registry.MustRegister(counts{m}, m.listFailures, m.reloadOK, m.reloadTime, build, &m.state)
+	m.registry.MustRegister(counts{m}, state{m}, m.reloadOK, m.reloadTime, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -125,7 +125,7 @@ func (m *Metrics) ObserveExchange(e resolver.Exchange) {
 }
 
 // ListFailed counts a refresh that failed.
-func (m *Metrics) ListFailed(list string) { m.listFailures.WithLabelValues(list).Inc() }
+func (m *Metrics) ListFailed(list string) { m.listFailures.at(list).Add(1) }
 
 // Reloaded notes how a reading of the configuration went.
 func (m *Metrics) Reloaded(ok bool, at time.Time) {

@@ -33,8 +33,9 @@ func sample(t testing.TB) *Metrics {
 	m.ListFailed("starter")
 	m.Reloaded(true, time.Unix(1700000000, 0))
 	m.SetState(func() State {
-		return State{Lists: []ListState{{Name: "starter", Entries: 605, Updated: time.Unix(1700000000, 0), Added: 12, Removed: 3, Flagged: 2, Held: 1}, {Name: "new"}}, Upstreams: []UpstreamState{{"tls://dns.example", true}},
-			Cache: CacheState{3, 1000, 7}, Blocking: map[string]bool{"default": true}}
+		return State{Lists: []ListState{{Name: "starter", Entries: 605, Updated: time.Unix(1700000000, 0), Refresh: 24 * time.Hour, Denies: true, Added: 12, Removed: 3, Flagged: 2, Held: 1}, {Name: "new"}}, Upstreams: []UpstreamState{{"tls://dns.example", true}},
+			Cache: CacheState{3, 1000, 7}, Blocking: map[string]bool{"default": false, "kids": false, "lab": false},
+			PauseEnds: map[string]time.Time{"default": time.Unix(1800000000, 0), "kids": {}}, PausedClients: 2, NoAccount: []string{"TikTok"}}
 	})
 	return m
 }
@@ -77,7 +78,11 @@ func TestPromises(t *testing.T) {
 		`deadpixel_cache_entries 3`,
 		`deadpixel_cache_bytes 1000`,
 		`deadpixel_cache_evictions_total 7`,
-		`deadpixel_blocking_enabled{group="default"} 1`,
+		`deadpixel_blocking_enabled{group="default"} 0`,
+		`deadpixel_pause_end_timestamp_seconds{group="default"} 1.8e+09`,
+		`deadpixel_pause_end_timestamp_seconds{group="kids"} +Inf`,
+		`deadpixel_paused_clients 2`,
+		`deadpixel_list_refresh_interval_seconds{list="starter"} 86400`,
 		`deadpixel_config_reload_success 1`,
 		`deadpixel_config_reload_timestamp_seconds 1.7e+09`,
 		`version="1.2.3"`,
@@ -85,6 +90,20 @@ func TestPromises(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in\n%s", want, text)
 		}
+	}
+	// What has not happened yet is told as well, or its first time would be no increase.
+	for _, want := range []string{
+		`deadpixel_blocked_total{list="starter",reason="address"} 0`,
+		`deadpixel_no_account_total{owner="TikTok"} 0`,
+		`deadpixel_list_failures_total{list="new"} 0`,
+		`deadpixel_upstream_requests_total{result="error",upstream="tls://dns.example"} 0`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, `deadpixel_blocked_total{list="new"`) || strings.Contains(text, `pause_end_timestamp_seconds{group="lab"}`) {
+		t.Errorf("what cannot be is told:\n%s", text)
 	}
 	if strings.Contains(text, "facebook") || strings.Contains(text, `list_updated_timestamp_seconds{list="new"}`) {
 		t.Errorf("too much is told:\n%s", text)

@@ -1,7 +1,7 @@
 package metrics
 
 import (
-	"sync/atomic"
+	"math"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,6 +12,8 @@ type ListState struct {
 	Name    string
 	Entries int
 	Updated time.Time // zero when there is no copy
+	Refresh time.Duration
+	Denies  bool // it can block
 
 	Added, Removed int // rules, by the last refresh that changed some
 	Flagged, Held  int // rules that a refresh brought and that deny popular names
@@ -32,22 +34,36 @@ type CacheState struct {
 
 // State is what stands at the moment of asking.
 type State struct {
-	Lists     []ListState
-	Upstreams []UpstreamState
-	Cache     CacheState
-	Blocking  map[string]bool // by group
+	Lists         []ListState
+	Upstreams     []UpstreamState
+	Cache         CacheState
+	Blocking      map[string]bool      // by group
+	PauseEnds     map[string]time.Time // of the groups that are paused; zero: until resumed
+	PausedClients int
+	NoAccount     []string // companies that nobody has an account with
 }
 
 // SetState makes get the source of what is not counted but stands. It is called
 // for every scrape, from many goroutines.
-func (m *Metrics) SetState(get func() State) { m.state.get.Store(&get) }
+func (m *Metrics) SetState(get func() State) { m.state.Store(&get) }
+
+// standing is the State at this moment; false before SetState.
+func (m *Metrics) standing() (State, bool) {
+	get := m.state.Load()
+	if get == nil {
+		return State{}, false
+	}
+	return (*get)(), true
+}
 
 // state collects State when Prometheus asks.
-type state struct{ get atomic.Pointer[func() State] }
+type state struct{ *Metrics }
 
 var (
 	listEntries    = prometheus.NewDesc("deadpixel_list_entries", "Rules of a list.", []string{"list"}, nil)
 	listUpdated    = prometheus.NewDesc("deadpixel_list_updated_timestamp_seconds", "When the copy of a list that is in use was fetched.", []string{"list"}, nil)
+	listRefresh    = prometheus.NewDesc("deadpixel_list_refresh_interval_seconds", "How often a list is refreshed.", []string{"list"}, nil)
+	listFailures   = prometheus.NewDesc("deadpixel_list_failures_total", "Refreshes of a list that failed.", []string{"list"}, nil)
 	listAdded      = prometheus.NewDesc("deadpixel_list_added_rules", "Rules that the last refresh which changed a list has added.", []string{"list"}, nil)
 	listRemoved    = prometheus.NewDesc("deadpixel_list_removed_rules", "Rules that the last refresh which changed a list has removed.", []string{"list"}, nil)
 	listPopular    = prometheus.NewDesc("deadpixel_list_popular_rules", "Rules that a refresh brought and that deny popular names: in use, or held back until they are accepted.", []string{"list", "state"}, nil)
@@ -56,27 +72,34 @@ var (
 	cacheBytes     = prometheus.NewDesc("deadpixel_cache_bytes", "Memory that the answers in the cache take.", nil, nil)
 	cacheEvictions = prometheus.NewDesc("deadpixel_cache_evictions_total", "Answers that gave way to others.", nil, nil)
 	blocking       = prometheus.NewDesc("deadpixel_blocking_enabled", "Whether a group's trackers are blocked.", []string{"group"}, nil)
+	pauseEnd       = prometheus.NewDesc("deadpixel_pause_end_timestamp_seconds", "When the pause of a group that is paused ends; +Inf when somebody has to end it.", []string{"group"}, nil)
+	pausedClients  = prometheus.NewDesc("deadpixel_paused_clients", "Clients for which blocking is paused by a pause of their own.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
-func (s *state) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{listEntries, listUpdated, listAdded, listRemoved, listPopular, upstreamHealth, cacheEntries, cacheBytes, cacheEvictions, blocking} {
+func (s state) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{listEntries, listUpdated, listRefresh, listFailures, listAdded, listRemoved, listPopular, upstreamHealth,
+		cacheEntries, cacheBytes, cacheEvictions, blocking, pauseEnd, pausedClients} {
 		out <- d
 	}
 }
 
 // Collect implements prometheus.Collector.
-func (s *state) Collect(out chan<- prometheus.Metric) {
-	get := s.get.Load()
-	if get == nil {
+func (s state) Collect(out chan<- prometheus.Metric) {
+	now, ok := s.standing()
+	if !ok {
 		return
 	}
-	now := (*get)()
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
+	counter := func(d *prometheus.Desc, n uint64, labels ...string) {
+		out <- prometheus.MustNewConstMetricWithCreatedTimestamp(d, prometheus.CounterValue, float64(n), s.start, labels...)
+	}
 	for _, l := range now.Lists {
 		gauge(listEntries, float64(l.Entries), l.Name)
+		gauge(listRefresh, l.Refresh.Seconds(), l.Name)
+		counter(listFailures, s.listFailures.at(l.Name).Load(), l.Name)
 		gauge(listAdded, float64(l.Added), l.Name)
 		gauge(listRemoved, float64(l.Removed), l.Name)
 		gauge(listPopular, float64(l.Flagged), l.Name, "flagged")
@@ -91,9 +114,17 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 	for group, on := range now.Blocking {
 		gauge(blocking, truth(on), group)
 	}
+	for group, end := range now.PauseEnds {
+		if end.IsZero() {
+			gauge(pauseEnd, math.Inf(1), group)
+		} else {
+			gauge(pauseEnd, float64(end.UnixMilli())/1000, group)
+		}
+	}
+	gauge(pausedClients, float64(now.PausedClients))
 	gauge(cacheEntries, float64(now.Cache.Entries))
 	gauge(cacheBytes, float64(now.Cache.Bytes))
-	out <- prometheus.MustNewConstMetric(cacheEvictions, prometheus.CounterValue, float64(now.Cache.Evictions))
+	counter(cacheEvictions, now.Cache.Evictions)
 }
 
 func truth(b bool) float64 {
