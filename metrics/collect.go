@@ -64,36 +64,25 @@ func (c counts) Collect(out chan<- prometheus.Metric) {
 			counter(queriesTotal, c.queries(outcome, transport), outcome.String(), resolver.Transport(transport).String())
 		}
 	}
-	blocked, owned, without := map[cause]uint64{}, map[string]uint64{}, map[string]uint64{}
-	var escapes [resolver.Escapes]uint64
-	for i := range c.shards {
-		for why, n := range c.shards[i].blocked.all() {
-			blocked[why] += n.Load()
-		}
-		for name, company := range c.shards[i].owners.all() {
-			owned[name] += company.total.Load()
-		}
-		for name, company := range c.shards[i].noAccount.all() {
-			without[name] += company.total.Load()
-		}
-		for kind := range escapes {
-			escapes[kind] += c.shards[i].escapes[kind].total.Load()
+	sums := c.Counts()
+	for list, reasons := range sums.Blocked {
+		for reason, n := range reasons {
+			if n > 0 {
+				counter(blockedTotal, n, list, resolver.Reason(reason).String())
+			}
 		}
 	}
-	for why, n := range blocked {
-		counter(blockedTotal, n, why.list, why.reason.String())
-	}
-	for name, n := range owned {
+	for name, n := range sums.Owners {
 		if name == "" {
 			name = otherOwner
 		}
 		counter(ownerTotal, n, name)
 	}
-	for name, n := range without {
+	for name, n := range sums.NoAccount {
 		counter(noAccountTotal, n, name)
 	}
 	for kind := resolver.ByCanary; kind < resolver.Escapes; kind++ {
-		counter(escapeTotal, escapes[kind], kind.String())
+		counter(escapeTotal, sums.Escapes[kind], kind.String())
 	}
 	for name, u := range c.upstreams.all() {
 		for result := range u.results {

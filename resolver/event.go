@@ -34,6 +34,7 @@ const (
 	ByCNAME                 // behind a CNAME of the answer
 	ByHTTPS                 // the target of an SVCB or HTTPS record of the answer
 	ByAddress               // an address of the answer
+	Reasons                 // how many there are
 )
 
 // String returns the value of the metric label `reason`.
