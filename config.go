@@ -86,6 +86,11 @@ type Config struct {
 		PasswordHash string   `toml:"password_hash"`
 	} `toml:"web"`
 
+	Privacy struct {
+		Clients string        `toml:"clients"`
+		Keep    time.Duration `toml:"keep"`
+	} `toml:"privacy"`
+
 	file  string // where it came from
 	lines lines
 	flags map[string]string // the flags that won over keys
@@ -139,7 +144,8 @@ var unbuilt = map[string]string{
 	"web.trusted_proxies": "running behind a reverse proxy",
 	"web.base_path":       "running behind a reverse proxy",
 	"web.tls":             "TLS for the page",
-	"privacy":             "the history",
+	"privacy.queries":     "the log of queries",
+	"privacy.recent":      "what was blocked for a device just now",
 }
 
 // defaults are the built-in defaults; a test proves that config.toml says the same.
@@ -176,6 +182,7 @@ func defaults() *Config {
 	c.Cache.Prefetch = true
 	c.Web.Listen = ":8080"
 	c.Web.AllowFrom, c.Web.Hosts = []string{}, []string{}
+	c.Privacy.Clients, c.Privacy.Keep = "anonymous", 30*24*time.Hour
 	return c
 }
 

@@ -35,12 +35,12 @@ func isForm(r *http.Request) bool {
 }
 
 func (p *Page) status(w http.ResponseWriter, _ *http.Request) {
-	stats := p.Stats()
+	stats := p.Stats(Day)
 	reply(w, http.StatusOK, map[string]any{
 		"version":        p.Version,
 		"uptime_seconds": int64(time.Since(p.Started) / time.Second),
 		"blocking":       p.Blocker.Blocking(),
-		"queries":        stats.Outcomes,
+		"queries":        stats.Since,
 		"no_account":     append([]Company{}, stats.NoAccount...),
 		"escapes":        stats.Escapes,
 		"one_source":     stats.OneSource,
@@ -196,20 +196,4 @@ func (p *Page) readyz(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	reply(w, http.StatusOK, map[string]string{"status": "ready"})
-}
-
-func (p *Page) privacy(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, map[string]any{"kept": p.Kept()})
-}
-
-// forgetMe needs no permission: it concerns the asking address only. No history is
-// ever kept about one; what is held for a while, to know whose it is and how much
-// it asks, would be there again with its next query.
-func (p *Page) forgetMe(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, map[string]any{"erased": 0, "note": "there is no history of your address; GET /api/v1/privacy says what is held in memory for a while"})
-}
-
-func (p *Page) forgetAll(w http.ResponseWriter, _ *http.Request) {
-	p.Forget()
-	reply(w, http.StatusOK, map[string]any{"kept": p.Kept()})
 }

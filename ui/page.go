@@ -20,6 +20,8 @@ type view struct {
 	Blocking  Blocking
 	Stats     Stats
 	Share     string
+	Span      span
+	Spans     []span
 	Plot      plot
 	Lists     []listing
 	Upstreams []Upstream
@@ -107,10 +109,11 @@ func commonTypes(asked string) []string {
 }
 
 func (p *Page) index(w http.ResponseWriter, r *http.Request) {
-	stats := p.Stats()
+	asked, _ := newSpan(r.URL.Query().Get("range"))
+	stats := p.Stats(asked.Range)
 	status, _ := p.may(r)
 	v := view{Version: p.Version, Blocking: p.Blocker.Blocking(), Stats: stats, Share: share(stats.Blocked, stats.Queries),
-		Plot: newPlot(stats.Minutes, p.Zone), Upstreams: p.Upstreams(),
+		Span: asked, Spans: spans, Plot: newPlot(stats.Columns, asked, p.Zone), Upstreams: p.Upstreams(),
 		Companies: newBars(stats.Companies), NoAccount: newBars(stats.NoAccount),
 		MayChange: status == 0, SignedIn: p.sessions.has(r), Password: p.PasswordHash != ""}
 	v.Who = p.who(v.Blocking)
