@@ -30,7 +30,7 @@ func TestPlot(t *testing.T) {
 		first, marks string // the first mark, and how many
 	}{
 		{"a day", spans[0], columns(midnight, 96, 15*time.Minute), "00:15 to 00:30", "04:00", "5"},
-		{"a week", spans[1], columns(midnight.Add(3*time.Hour), 168, time.Hour), "Tue 24 Nov, 04:00 to 05:00", "Wed 25", "7"},
+		{"a week", spans[1], columns(midnight.Add(3*time.Hour), 168, time.Hour), "Tue 24 Nov, 04:00 to 05:00", "Wed 25", "6"},
 		{"a month", spans[2], columns(midnight, 30, day), "Wed 25 Nov", "24 Nov", "6"},
 	}
 	for _, c := range cases {

@@ -183,7 +183,7 @@ func (h *History) open(now time.Time) {
 // next minute begin with a new file.
 func (h *History) check(err error) bool {
 	if err != nil && isDamage(err) && h.store != nil {
-		h.store.close()
+		h.store.abandon()
 		h.store = nil
 	}
 	switch {

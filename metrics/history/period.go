@@ -11,6 +11,8 @@ const (
 	days    period = "days"
 )
 
+var periods = []period{minutes, hours, days}
+
 // number is the place of the period in which t lies: minutes and hours since 1970,
 // days since then by the calendar of zone.
 func (p period) number(t time.Time, zone *time.Location) int64 {

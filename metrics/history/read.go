@@ -95,7 +95,7 @@ func (h *History) Read(r Range) Report {
 	return rep
 }
 
-func (c *Counts) blocked() uint64 { return c.Outcomes[resolver.Blocked] }
+func (c Counts) blocked() uint64 { return c.Outcomes[resolver.Blocked] }
 
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
@@ -111,8 +111,9 @@ func (h *History) look(at func(*bolt.Tx) error) {
 	}
 	if err := h.store.view(at); err != nil {
 		h.log.Error("the history cannot be read", "err", err)
-		if isDamage(err) {
-			h.shut() // the next minute looks what can be done
+		if isDamage(err) { // the next minute looks what can be done
+			h.store.abandon()
+			h.store = nil
 		}
 	}
 }

@@ -43,6 +43,7 @@ func isDamage(err error) bool { return errors.Is(err, errDamaged) || errors.Is(e
 // bytes in the order of time. Present hours and days are not in it, only their minutes.
 type store struct {
 	db   *bolt.DB
+	file *os.File // what bbolt has open
 	path string
 	max  int64 // of the sums, in bytes
 
@@ -58,9 +59,10 @@ func openStore(dir string, now time.Time) (s *store, aside string, err error) {
 	s = &store{path: filepath.Join(dir, fileName), max: maxFile, written: true}
 	os.Remove(s.path + newEnd) // of a copy that was interrupted
 	if err = s.open(); err == nil {
-		if err = s.inspect(); err != nil {
-			s.close()
-		}
+		err = s.inspect()
+	}
+	if err != nil {
+		s.abandon()
 	}
 	if isDamage(err) {
 		aside = s.path + asideEnd + now.UTC().Format("20060102T150405Z")
@@ -80,7 +82,10 @@ func (s *store) open() error {
 		return err
 	}
 	err := guard(func() (err error) {
-		s.db, err = bolt.Open(s.path, 0o600, &bolt.Options{Timeout: lockTime})
+		s.db, err = bolt.Open(s.path, 0o600, &bolt.Options{Timeout: lockTime, OpenFile: func(path string, flag int, mode os.FileMode) (*os.File, error) {
+			s.file, err = os.OpenFile(path, flag, mode)
+			return s.file, err
+		}})
 		return err
 	})
 	if errors.Is(err, bolterrors.ErrTimeout) {
@@ -89,20 +94,41 @@ func (s *store) open() error {
 	if err != nil {
 		return err
 	}
-	return s.update(func(tx *bolt.Tx) error {
-		for _, p := range []period{minutes, hours, days} {
-			if tx.Bucket([]byte(p)) == nil {
-				if _, err := tx.CreateBucket([]byte(p)); err != nil {
+	made := false
+	err = s.view(func(tx *bolt.Tx) error {
+		made = tx.Bucket([]byte(days)) != nil // the last of them
+		return tx.ForEach(func(name []byte, _ *bolt.Bucket) error {
+			if !slices.Contains(periods, period(name)) {
+				return damage(fmt.Errorf("it has a bucket %q", name))
+			}
+			return nil
+		})
+	})
+	if err != nil || made {
+		return err
+	}
+	return guard(func() error {
+		return s.db.Update(func(tx *bolt.Tx) error {
+			for _, p := range periods {
+				if _, err := tx.CreateBucketIfNotExists([]byte(p)); err != nil {
 					return err
 				}
 			}
-		}
-		return nil
-	}, func(tx *bolt.Tx) bool { return tx.Bucket([]byte(days)) == nil })
+			return nil
+		})
+	})
 }
 
 func (s *store) close() {
 	_ = guard(s.db.Close) // what is written is written
+}
+
+// abandon gives a damaged file up. A fault may have left bbolt's locks as they were, so
+// that it cannot close any more; its lock on the file goes with the file.
+func (s *store) abandon() {
+	if s.file != nil {
+		s.file.Close()
+	}
 }
 
 // guard makes an error of a fault in a damaged file: in its mapped memory, or one that
@@ -117,21 +143,6 @@ func guard(f func() error) (err error) {
 	return f()
 }
 
-// update changes the file when that is needed.
-func (s *store) update(change func(*bolt.Tx) error, needed func(*bolt.Tx) bool) error {
-	return guard(func() error {
-		need := false
-		err := s.db.View(func(tx *bolt.Tx) error {
-			need = needed(tx)
-			return nil
-		})
-		if err != nil || !need {
-			return err
-		}
-		return s.db.Update(change)
-	})
-}
-
 func (s *store) view(look func(*bolt.Tx) error) error {
 	return guard(func() error { return s.db.View(look) })
 }
@@ -139,19 +150,13 @@ func (s *store) view(look func(*bolt.Tx) error) error {
 // inspect reads everything once.
 func (s *store) inspect() error {
 	return s.view(func(tx *bolt.Tx) error {
-		err := tx.ForEach(func(name []byte, _ *bolt.Bucket) error {
-			if !slices.Contains([]period{minutes, hours, days}, period(name)) {
-				return damage(fmt.Errorf("it has a bucket %q", name))
-			}
-			return nil
-		})
-		return errors.Join(err, eachRow(tx, func(_ period, _ int64, v []byte) error { return new(sum).addRow(v, true) }))
+		return eachRow(tx, func(_ period, _ int64, v []byte) error { return new(sum).addRow(v, true) })
 	})
 }
 
 // eachRow visits every sum.
 func eachRow(tx *bolt.Tx, visit func(p period, n int64, v []byte) error) error {
-	for _, p := range []period{minutes, hours, days} {
+	for _, p := range periods {
 		if err := from(tx, p, 0, func(n int64, v []byte) error { return visit(p, n, v) }); err != nil {
 			return err
 		}
@@ -272,7 +277,7 @@ const wrong = 24 * time.Hour
 
 // prune deletes what is too old, and what lies in the future.
 func prune(tx *bolt.Tx, now time.Time, set Settings) error {
-	for _, p := range []period{minutes, hours, days} {
+	for _, p := range periods {
 		first, latest := p.first(now, set.Keep, set.Zone), p.number(now.Add(wrong), set.Zone)
 		c := tx.Bucket([]byte(p)).Cursor()
 		for k, _ := c.First(); k != nil && int64(binary.BigEndian.Uint64(k)) < first; k, _ = c.First() {
@@ -300,7 +305,7 @@ func (s *store) shrink(tx *bolt.Tx, zone *time.Location) error {
 		var oldest *bolt.Cursor
 		var begin time.Time
 		size := 0
-		for _, p := range []period{minutes, hours, days} {
+		for _, p := range periods {
 			c := tx.Bucket([]byte(p)).Cursor()
 			k, v := c.First()
 			if k == nil {
@@ -342,12 +347,10 @@ func (s *store) daily(now time.Time, set Settings) error {
 	if err != nil || !needed {
 		return err
 	}
-	return s.renew(func(p period, n int64, v []byte) ([]byte, error) {
-		if old(p, n) {
-			return nil, nil
-		}
-		return v, nil
-	})
+	if err := s.write(nil, now, set); err != nil {
+		return err
+	}
+	return s.renew(func(_ period, _ int64, v []byte) ([]byte, error) { return v, nil })
 }
 
 // revise changes the sums in which change finds something to change, and returns how

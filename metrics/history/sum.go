@@ -20,7 +20,7 @@ type Counts struct {
 }
 
 // Queries is how many there were.
-func (c *Counts) Queries() (n uint64) {
+func (c Counts) Queries() (n uint64) {
 	for _, of := range c.Outcomes {
 		n += of
 	}
@@ -28,7 +28,7 @@ func (c *Counts) Queries() (n uint64) {
 }
 
 // since is what the counters have gained over an older reading of them.
-func (c *Counts) since(old Counts) Counts {
+func (c Counts) since(old Counts) Counts {
 	gain := Counts{Outcomes: c.Outcomes, Escapes: c.Escapes, Blocked: map[string][resolver.Reasons]uint64{}, Owners: gained(c.Owners, old.Owners), NoAccount: gained(c.NoAccount, old.NoAccount)}
 	for i, n := range old.Outcomes {
 		gain.Outcomes[i] -= n
