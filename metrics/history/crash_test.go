@@ -132,7 +132,7 @@ func FuzzOpen(f *testing.F) {
 	for _, b := range [][]byte{good, good[:8192], good[:len(good)-4096], nil, []byte("x")} {
 		f.Add(b, 0, byte(0))
 	}
-	for at := 16; at < len(good); at += 4096 + 9 {
+	for at := 16; at < len(good); at += 3*4096 + 9 {
 		f.Add(good, at, byte(0xFF))
 	}
 	f.Fuzz(func(t *testing.T, b []byte, at int, mask byte) {

@@ -28,8 +28,9 @@ const (
 // a thousand clients in every minute would take more, and lose the oldest sums.
 const maxFile = 64 << 20
 
-// lockTime is how long another program may hold the file at the start.
-const lockTime = time.Second
+// lockTime is how long another program may hold the file while it is opened; the next
+// minute tries again.
+const lockTime = 100 * time.Millisecond
 
 // errDamaged says that a file is none of ours, or damaged.
 var errDamaged = errors.New("the file is damaged")
