@@ -435,7 +435,12 @@ func TestDiskFull(t *testing.T) {
 				ours.ask(h, netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)}), 1)
 			}
 		}
-		h.store.db.MaxSize = 1              // it may not grow
+		room := func(max int) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.store.db.MaxSize = max
+		}
+		room(1)                             // the file may not grow
 		const full = maxWaitingClients + 30 // minutes
 		for range full {
 			crowd()
@@ -446,11 +451,13 @@ func TestDiskFull(t *testing.T) {
 			t.Errorf("%+v", held)
 		}
 		clients := 0
+		h.mu.Lock()
 		for _, row := range h.waiting {
 			if clients += len(row.clients); len(row.clients) > maxClients+1 {
 				t.Errorf("%d clients in a minute", len(row.clients))
 			}
 		}
+		h.mu.Unlock()
 		if clients > (maxWaitingClients+1)*(maxClients+1)+held.Waiting {
 			t.Errorf("%d clients wait", clients)
 		}
@@ -459,7 +466,7 @@ func TestDiskFull(t *testing.T) {
 		}
 		queries := uint64(full * 1100)
 		wantReport(t, "full", h, Day, queries, queries)
-		h.store.db.MaxSize = 0
+		room(0)
 		time.Sleep(time.Minute)
 		crowd()
 		time.Sleep(time.Minute)
