@@ -16,7 +16,7 @@ const (
 	plotLeft   = 44.0
 	plotTop    = 8.0
 	plotBottom = 36.0
-	plotLabel  = 36.0 // room that a mark takes
+	plotLabel  = 80.0 // room that a mark takes on a small screen
 )
 
 // plot is the queries of a range: a column for each part of it, of all and of blocked
