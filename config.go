@@ -89,7 +89,9 @@ type Config struct {
 	} `toml:"web"`
 
 	Privacy struct {
-		Recent time.Duration `toml:"recent"`
+		Clients string        `toml:"clients"`
+		Keep    time.Duration `toml:"keep"`
+		Recent  time.Duration `toml:"recent"`
 	} `toml:"privacy"`
 
 	file  string // where it came from
@@ -145,9 +147,7 @@ var unbuilt = map[string]string{
 	"web.trusted_proxies": "running behind a reverse proxy",
 	"web.base_path":       "running behind a reverse proxy",
 	"web.tls":             "TLS for the page",
-	"privacy.clients":     "the history",
-	"privacy.queries":     "the history",
-	"privacy.keep":        "the history",
+	"privacy.queries":     "the log of queries",
 }
 
 // defaults are the built-in defaults; a test proves that config.toml says the same.
@@ -185,6 +185,7 @@ func defaults() *Config {
 	c.Web.Listen = ":8080"
 	c.Web.AllowFrom, c.Web.Hosts = []string{}, []string{}
 	c.Privacy.Recent = 10 * time.Minute
+	c.Privacy.Clients, c.Privacy.Keep = "anonymous", 30*24*time.Hour
 	return c
 }
 

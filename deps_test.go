@@ -15,6 +15,7 @@ func TestRooms(t *testing.T) {
 		tomlPkg    = "github.com/BurntSushi/toml"
 		dnsPkg     = "github.com/miekg/dns"
 		netlink    = "github.com/mdlayher/netlink"
+		bolt       = "go.etcd.io/bbolt"
 	)
 	rules := []struct {
 		room, never, why string
@@ -37,6 +38,16 @@ func TestRooms(t *testing.T) {
 		{"deadpixel/ui", "deadpixel/metrics", "main joins them"},
 		{"deadpixel/ui", "deadpixel/resolver", "it declares what it shows"},
 		{"deadpixel/ui", prometheus, "it is handed the handler"},
+		{"deadpixel/lists", bolt, "lists are files of their own"},
+		{"deadpixel/resolver", bolt, "nothing on an answer's way waits for disk"},
+		{"deadpixel/resolver", "deadpixel/metrics/history", "it tells an Observer"},
+		{"deadpixel/metrics", bolt, "only metrics/history is on disk"},
+		{"deadpixel/metrics", "deadpixel/metrics/history", "counters know nothing of a history"},
+		{"deadpixel/metrics/history", http, "it knows no page"},
+		{"deadpixel/metrics/history", prometheus, "it reads counters as numbers"},
+		{"deadpixel/metrics/history", tomlPkg, "only main reads the configuration"},
+		{"deadpixel/metrics/history", "deadpixel/ui", "main joins them"},
+		{"deadpixel/ui", bolt, "it declares what it shows"},
 	}
 	deps := map[string]string{}
 	for _, r := range rules {

@@ -7,16 +7,13 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"deadpixel/lists"
 	"deadpixel/metrics"
+	"deadpixel/resolver"
 	"deadpixel/ui"
 )
-
-// topCompanies is how many companies the page is told of.
-const topCompanies = 20
 
 // join gives metrics and page their view of what runs; neither knows the other.
 func (s *server) join() {
@@ -62,8 +59,8 @@ func (s *server) page(c *Config) (http.Handler, error) {
 		Explain: func(ctx context.Context, q ui.Question) (ui.Explanation, error) {
 			return s.current.Load().explain(ctx, q)
 		},
-		Kept: s.kept, Forget: s.metrics.Forget,
-		Rules: pageRules{s}, Devices: devices{s}, Requests: s.openRequests, Refuse: s.refuse, ForgetMe: s.forgetDevice,
+		Kept: s.kept, Held: s.held, Today: s.today, Forget: s.forget, ForgetClient: s.forgetClient,
+		Rules: pageRules{s}, Devices: devices{s}, Requests: s.openRequests, Refuse: s.refuse,
 		Ready: s.ready, Alive: s.ask, Metrics: s.metrics.Handler(),
 		Allow:   func(ip netip.Addr) bool { return s.current.Load().visitors.Allows(ip) },
 		Version: version, Started: s.started, Zone: zone, PasswordHash: c.Web.PasswordHash, Hosts: c.Web.Hosts, Log: s.log,
@@ -122,27 +119,6 @@ func moment(t time.Time) *time.Time {
 	return &t
 }
 
-func (s *server) stats() ui.Stats {
-	sum := s.metrics.Summary(time.Now(), topCompanies)
-	st := ui.Stats{Outcomes: sum.Outcomes, Queries: sum.Queries, Blocked: sum.Blocked}
-	for _, m := range sum.Minutes {
-		st.Minutes = append(st.Minutes, ui.Minute(m))
-	}
-	st.Escapes, st.OneSource = sum.Escapes, sum.OneSource
-	for _, c := range sum.Without {
-		st.NoAccount = append(st.NoAccount, ui.Company(c))
-	}
-	for _, name := range s.current.Load().without.Load().companies() {
-		if !slices.ContainsFunc(st.NoAccount, func(c ui.Company) bool { return c.Name == name }) {
-			st.NoAccount = append(st.NoAccount, ui.Company{Name: name})
-		}
-	}
-	for _, c := range sum.Top {
-		st.Companies = append(st.Companies, ui.Company(c))
-	}
-	return st
-}
-
 func (s *server) upstreams() []ui.Upstream {
 	all := []ui.Upstream{}
 	for _, u := range s.current.Load().pools.list() {
@@ -168,20 +144,15 @@ func (s *server) ready() error {
 // kept says what is kept, as the privacy API tells it.
 func (s *server) kept() []ui.Kept {
 	g := s.current.Load()
-	stats := s.stats()
-	all := []ui.Kept{
+	all := append([]ui.Kept{
 		{What: "counters of queries by outcome, transport, list, company, upstream and kind of way around; no client and no name", Why: "Prometheus and the page",
-			Where: "memory", Much: fmt.Sprintf("%d counters of outcomes and those of their parts", len(stats.Outcomes)), Until: "deadpixel stops"},
-		{What: "how many queries and blocked queries there were in each minute, and in each hour how often each company was blocked, also of those that nobody has an account with, " +
-			"and how many queries looked for a way around", Why: "the plot of the page, and what it finds",
-			Where: "memory", Much: fmt.Sprintf("%d minutes, %d companies, %d ways around, %d queries counted", len(stats.Minutes), len(stats.Companies), len(stats.Escapes), stats.Queries),
-			Until: "24 hours after, or deadpixel stops, or erased"},
+			Where: "memory", Much: fmt.Sprintf("%d counters of outcomes and those of their parts", resolver.Outcomes), Until: "deadpixel stops"},
 		{What: "copies of the lists, with what their servers said of their version", Why: "blocking works after a start without internet",
 			Where: s.dataDir(g.config), Much: fmt.Sprintf("%d lists, %d rules", len(g.config.Lists), g.rules()), Until: "replaced by newer ones; 30 days after a list is removed"},
 		{What: "what the last refreshes of each list changed: how many rules, and the first of them", Why: "the page can say what became different, and when",
 			Where: s.dataDir(g.config), Much: fmt.Sprintf("of %d lists the last 20 changes, of each up to 400 rules", len(g.config.Lists)), Until: "20 newer changes; 30 days after a list is removed"},
 		{What: "a random key for the hashes of rules", Why: "nobody can write a list that slows the search down", Where: s.dataDir(g.config), Much: "16 bytes", Until: "deleted by hand"},
-	}
+	}, s.keptOfHistory()...)
 	if g.cache != nil {
 		all = append(all, ui.Kept{What: "answers of upstreams to names that were asked, without who asked", Why: "the next answer is quick, and there is one while upstreams fail",
 			Where: "memory", Much: fmt.Sprintf("%d answers, %d bytes", g.cache.Entries(), g.cache.Bytes()),

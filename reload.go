@@ -30,6 +30,10 @@ func (s *server) replace(ctx context.Context) error {
 		return err
 	}
 	old := s.current.Load()
+	settings, err := s.historySettings(c)
+	if err != nil {
+		return err
+	}
 	next, err := newGeneration(c, old, s.parts(c))
 	if err != nil {
 		return err
@@ -60,6 +64,7 @@ func (s *server) replace(ctx context.Context) error {
 	}
 
 	s.current.Store(next)
+	s.history.Use(settings)
 	s.dns.Swap(next.resolver)
 	s.dns.Use(sockets)
 	s.sockets = sockets

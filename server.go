@@ -18,6 +18,7 @@ import (
 
 	"deadpixel/lists/owners"
 	"deadpixel/metrics"
+	"deadpixel/metrics/history"
 	"deadpixel/resolver"
 	"deadpixel/resolver/serve"
 )
@@ -42,6 +43,7 @@ type server struct {
 	dns       *serve.Server
 	web       *website
 	metrics   *metrics.Metrics
+	history   *history.History
 	pause     resolver.Pause
 	storing   sync.Mutex // of the pauses
 	allowed   *resolver.Allowances
@@ -122,7 +124,12 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 	if err != nil {
 		return err
 	}
-	s.dns = serve.New(serve.Options{Handler: g.resolver, Observer: watching{s.metrics, s.recent, nil}, Log: s.log})
+	recorded, err := s.record(c)
+	if err != nil {
+		return err
+	}
+	defer recorded() // after the last answer
+	s.dns = serve.New(serve.Options{Handler: g.resolver, Observer: watching{both{s.metrics, s.history}, s.recent, nil}, Log: s.log})
 	s.dns.Use(s.sockets)
 	s.join()
 	for _, w := range c.warnings() {

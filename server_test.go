@@ -350,7 +350,7 @@ groups = ["kids"]
 		t.Errorf("pause: %d %s", status, out)
 	}
 	_, body := p.get("/api/v1/privacy")
-	for _, want := range []string{"a hash of one address", "pauses.json", "pauses: 1", "which addresses the devices of [[clients]] have", "belong to none of [[clients]]", "looked for a way around"} {
+	for _, want := range []string{"a hash of one address", "pauses.json", "pauses: 1", "which addresses the devices of [[clients]] have", "belong to none of [[clients]]", "looked for a way around", "by a hash of its address", "history.db", `"clients_today": 1`, `"key_of_today": true`} {
 		if !strings.Contains(body, want) {
 			t.Errorf("what is kept lacks %q: %s", want, body)
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"deadpixel/lists"
+	"deadpixel/metrics/history"
 	"deadpixel/resolver"
 	"deadpixel/resolver/upstream"
 	"deadpixel/ui"
@@ -86,8 +87,21 @@ func (c *Config) validate() error {
 	if c.Web.PasswordHash != "" {
 		k.report("web.password_hash", ui.CheckHash(c.Web.PasswordHash))
 	}
+	k.privacy()
 	return errors.Join(k.problems...)
 }
+
+func (k *checker) privacy() {
+	p := &k.c.Privacy
+	_, err := history.ParseForm(p.Clients)
+	k.report("privacy.clients", err)
+	if p.Keep < time.Hour || p.Keep > maxKeep {
+		k.report("privacy.keep", fmt.Errorf("has to be between \"1h\" and \"%.0fh\", ten years", maxKeep.Hours()))
+	}
+}
+
+// maxKeep bounds how long anything is kept: who writes more means another unit.
+const maxKeep = 10 * 365 * 24 * time.Hour
 
 func (k *checker) addresses(key string, addrs []string) {
 	for _, a := range addrs {

@@ -64,37 +64,26 @@ func (c counts) Collect(out chan<- prometheus.Metric) {
 			counter(queriesTotal, c.queries(outcome, transport), outcome.String(), resolver.Transport(transport).String())
 		}
 	}
-	blocked, owned, without := map[cause]uint64{}, map[string]uint64{}, map[string]uint64{}
-	var escapes [resolver.Escapes]uint64
-	for i := range c.shards {
-		for why, n := range c.shards[i].blocked.all() {
-			blocked[why] += n.Load()
-		}
-		for name, company := range c.shards[i].owners.all() {
-			owned[name] += company.total.Load()
-		}
-		for name, company := range c.shards[i].noAccount.all() {
-			without[name] += company.total.Load()
-		}
-		for kind := range escapes {
-			escapes[kind] += c.shards[i].escapes[kind].total.Load()
+	sums := c.Counts()
+	denies := c.begin(&sums)
+	for list, reasons := range sums.Blocked {
+		for reason, n := range reasons {
+			if n > 0 || denies[list] {
+				counter(blockedTotal, n, list, resolver.Reason(reason).String())
+			}
 		}
 	}
-	c.begin(blocked, without)
-	for why, n := range blocked {
-		counter(blockedTotal, n, why.list, why.reason.String())
-	}
-	for name, n := range owned {
+	for name, n := range sums.Owners {
 		if name == "" {
 			name = otherOwner
 		}
 		counter(ownerTotal, n, name)
 	}
-	for name, n := range without {
+	for name, n := range sums.NoAccount {
 		counter(noAccountTotal, n, name)
 	}
 	for kind := resolver.ByCanary; kind < resolver.Escapes; kind++ {
-		counter(escapeTotal, escapes[kind], kind.String())
+		counter(escapeTotal, sums.Escapes[kind], kind.String())
 	}
 	for name, u := range c.upstreams.all() {
 		for result := range u.results {
@@ -108,19 +97,20 @@ func (c counts) Collect(out chan<- prometheus.Metric) {
 }
 
 // begin has what can be counted stand at 0 before it is: Prometheus sees no
-// increase in a counter that begins at 1.
-func (c counts) begin(blocked map[cause]uint64, without map[string]uint64) {
+// increase in a counter that begins at 1. It returns the lists that can block.
+func (c counts) begin(sums *Counts) (denies map[string]bool) {
 	now, _ := c.standing()
+	denies = map[string]bool{}
 	for _, l := range now.Lists {
-		for reason := range resolver.Reasons {
-			if l.Denies {
-				blocked[cause{l.Name, reason}] += 0
-			}
+		if l.Denies {
+			denies[l.Name] = true
+			sums.Blocked[l.Name] = sums.Blocked[l.Name]
 		}
 	}
 	for _, company := range now.NoAccount {
-		without[company] += 0
+		sums.NoAccount[company] += 0
 	}
+	return denies
 }
 
 // queries adds up one counter.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http/httptest"
 	"os/exec"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -138,44 +139,18 @@ func TestNegotiation(t *testing.T) {
 	}
 }
 
-func TestSummary(t *testing.T) {
-	m := New(Options{})
-	now := time.Date(2026, 11, 24, 12, 0, 30, 0, time.UTC)
-	for _, ago := range []time.Duration{0, time.Minute, time.Minute, 23*time.Hour + 59*time.Minute, 25 * time.Hour} {
-		m.Observe(resolver.Event{Time: now.Add(-ago), Outcome: resolver.Cached})
+// What the history reads is what Prometheus is told.
+func TestCounts(t *testing.T) {
+	m := sample(t)
+	m.Fork().Observe(resolver.Event{Outcome: resolver.Blocked, List: "starter", Reason: resolver.ByCNAME, Name: []byte("x.example")})
+	got := m.Counts()
+	want := Counts{Blocked: map[string][resolver.Reasons]uint64{"starter": {1, 1}}, Owners: map[string]uint64{"Meta": 1, "": 1}, NoAccount: map[string]uint64{}}
+	for outcome := range resolver.Outcomes {
+		want.Outcomes[outcome] = 1
 	}
-	m.Observe(resolver.Event{Time: now, Outcome: resolver.Blocked, List: "x"})
-	for range 3 {
-		m.shards[0].owners.at("Meta").add(now.Unix())
-	}
-	m.shards[0].owners.at("Google").add(now.Add(-23 * time.Hour).Unix())
-	m.shards[0].owners.at("Old").add(now.Add(-30 * time.Hour).Unix())
-	s := m.Summary(now, 5)
-	if s.Queries != 5 || s.Blocked != 1 || len(s.Minutes) != keptMinutes || s.Outcomes["cached"] != 5 {
-		t.Errorf("%d queries, %d blocked, %d minutes, %v", s.Queries, s.Blocked, len(s.Minutes), s.Outcomes)
-	}
-	last := s.Minutes[len(s.Minutes)-1]
-	if last.Queries != 2 || last.Blocked != 1 || !last.Time.Equal(now.Truncate(time.Minute)) || s.Minutes[0].Queries != 1 {
-		t.Errorf("last %+v, first %+v", last, s.Minutes[0])
-	}
-	if want := []Company{{"Meta", 3}, {"Google", 1}}; !slices.Equal(s.Top, want) {
-		t.Errorf("top %v, want %v", s.Top, want)
-	}
-	m.Forget()
-	if s := m.Summary(now, 5); s.Queries != 0 || len(s.Top) != 0 {
-		t.Errorf("after forgetting: %+v", s.Top)
-	}
-	for i := range m.shards[0].minutes {
-		if c := &m.shards[0].minutes[i]; c.queries.Load() != 0 || c.blocked.Load() != 0 {
-			t.Errorf("minute %d is still in memory", i)
-		}
-	}
-	for name, c := range m.shards[0].owners.all() {
-		for i := range c.hours {
-			if c.hours[i].count.Load() != 0 {
-				t.Errorf("an hour of %q is still in memory", name)
-			}
-		}
+	want.Outcomes[resolver.Blocked]++
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }
 
@@ -313,21 +288,17 @@ func TestEscapesAndNoAccount(t *testing.T) {
 	} {
 		m.Observe(e)
 	}
-	s := m.Summary(now, 5)
-	if want := map[string]uint64{"canary": 1, "discovery": 1, "resolver": 2}; !maps.Equal(s.Escapes, want) {
-		t.Errorf("escapes %v, want %v", s.Escapes, want)
+	c := m.Counts()
+	if want := [resolver.Escapes]uint64{resolver.ByCanary: 1, resolver.ByDiscovery: 1, resolver.ByResolver: 3}; c.Escapes != want {
+		t.Errorf("escapes %v, want %v", c.Escapes, want)
 	}
-	if want := []Company{{"Meta", 1}}; !slices.Equal(s.Without, want) {
-		t.Errorf("without account %v, want %v", s.Without, want)
+	if want := map[string]uint64{"Meta": 1}; !maps.Equal(c.NoAccount, want) {
+		t.Errorf("without account %v, want %v", c.NoAccount, want)
 	}
 	text := scrape(t, m)
 	for _, line := range []string{`deadpixel_escape_attempts_total{kind="resolver"} 3`, `deadpixel_escape_attempts_total{kind="canary"} 1`, `deadpixel_no_account_total{owner="Meta"} 1`} {
 		if !strings.Contains(text, line+"\n") {
 			t.Errorf("no %q in\n%s", line, text)
 		}
-	}
-	m.Forget()
-	if s := m.Summary(now, 5); len(s.Without) > 0 || s.Escapes["resolver"] > 0 {
-		t.Errorf("after forgetting: %v, %v", s.Without, s.Escapes)
 	}
 }

@@ -37,11 +37,11 @@ func TestOneSource(t *testing.T) {
 				m.Observe(resolver.Event{Time: a.at, Client: a.by})
 			}
 		}
-		if got := m.Summary(noon, 0).OneSource; got != c.one || m.Sources() != c.held {
+		if got := m.OneSource(); got != c.one || m.Sources() != c.held {
 			t.Errorf("%s: %v with %d hashes, want %v with %d", c.name, got, m.Sources(), c.one, c.held)
 		}
 		m.Forget()
-		if m.Summary(noon, 0).OneSource || m.Sources() != 0 {
+		if m.OneSource() || m.Sources() != 0 {
 			t.Errorf("%s: not forgotten", c.name)
 		}
 	}

@@ -55,12 +55,12 @@ func recognise(r *http.Request) {
 }
 
 func (p *Page) status(w http.ResponseWriter, _ *http.Request) {
-	stats := p.Stats()
+	stats := p.Stats(Day)
 	reply(w, http.StatusOK, map[string]any{
 		"version":        p.Version,
 		"uptime_seconds": int64(time.Since(p.Started) / time.Second),
 		"blocking":       p.Blocker.Blocking(),
-		"queries":        stats.Outcomes,
+		"queries":        stats.Since,
 		"no_account":     append([]Company{}, stats.NoAccount...),
 		"escapes":        stats.Escapes,
 		"one_source":     stats.OneSource,
@@ -224,26 +224,4 @@ func (p *Page) readyz(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	reply(w, http.StatusOK, map[string]string{"status": "ready"})
-}
-
-func (p *Page) privacy(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, map[string]any{"kept": p.Kept()})
-}
-
-// forgetMe needs no permission: it concerns the asking address only. No history is
-// ever kept about one; what is held for a while, to know whose it is and how much
-// it asks, would be there again with its next query.
-func (p *Page) forgetMe(w http.ResponseWriter, r *http.Request) {
-	ip, ok := device(r)
-	if !ok {
-		fail(w, http.StatusForbidden, throughProxy)
-		return
-	}
-	reply(w, http.StatusOK, map[string]any{"erased": p.ForgetMe(ip),
-		"note": "blocked names of your address and what was asked of the owner from it; there is no history of it, and GET /api/v1/privacy says what is held in memory for a while"})
-}
-
-func (p *Page) forgetAll(w http.ResponseWriter, _ *http.Request) {
-	p.Forget()
-	reply(w, http.StatusOK, map[string]any{"kept": p.Kept()})
 }

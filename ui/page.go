@@ -20,6 +20,8 @@ type view struct {
 	Blocking  Blocking
 	Stats     Stats
 	Share     string
+	Span      span
+	Spans     []span
 	Plot      plot
 	Lists     []listing
 	Upstreams []Upstream
@@ -109,10 +111,11 @@ func commonTypes(asked string) []string {
 }
 
 func (p *Page) index(w http.ResponseWriter, r *http.Request) {
-	stats := p.Stats()
+	asked, _ := newSpan(r.URL.Query().Get("range"))
+	stats := p.Stats(asked.Range)
 	status, _ := p.may(r)
 	v := view{Version: p.Version, Blocking: p.Blocker.Blocking(), Stats: stats, Share: share(stats.Blocked, stats.Queries),
-		Plot: newPlot(stats.Minutes, p.Zone), Upstreams: p.Upstreams(),
+		Span: asked, Spans: spans, Plot: newPlot(stats.Columns, asked, p.Zone), Upstreams: p.Upstreams(),
 		Companies: newBars(stats.Companies), NoAccount: newBars(stats.NoAccount),
 		MayChange: status == 0, SignedIn: p.sessions.has(r), Password: p.PasswordHash != ""}
 	if v.MayChange {
@@ -219,8 +222,8 @@ func rough(d time.Duration) string {
 // at is t for what takes a time that may be missing.
 func at(t time.Time) *time.Time { return &t }
 
-// span is how long something lasts, in whole units.
-func span(d time.Duration) string {
+// lasting is how long something lasts, in whole units.
+func lasting(d time.Duration) string {
 	for _, unit := range []struct {
 		size time.Duration
 		name string

@@ -1,7 +1,11 @@
 package ui
 
 import (
+	"cmp"
 	"fmt"
+	"math"
+	"slices"
+	"strconv"
 	"time"
 )
 
@@ -12,23 +16,24 @@ const (
 	plotLeft   = 44.0
 	plotTop    = 8.0
 	plotBottom = 36.0
-	plotColumn = 15 // minutes
+	plotLabel  = 80.0 // room that a mark takes on a small screen
 )
 
-// plot is the queries of the last 24 hours: a column for every quarter of an
-// hour, of all and of blocked queries.
+// plot is the queries of a range: a column for each part of it, of all and of blocked
+// queries.
 type plot struct {
 	Width, Height, Left, Right, Base float64
 	Columns                          []column
 	Lines                            []line // of the scale
-	Hours                            []mark
+	Marks                            []mark // of the time
 	Empty                            bool
 }
 
-// column is one quarter of an hour.
+// column is one part of the range.
 type column struct {
 	X, Width, Y, Height, BlockedY, BlockedHeight float64
-	Label                                        string
+	When                                         string
+	Queries, Blocked                             uint64
 }
 
 type line struct {
@@ -41,49 +46,57 @@ type mark struct {
 	Label string
 }
 
-func newPlot(minutes []Minute, zone *time.Location) plot {
+func newPlot(columns []Column, s span, zone *time.Location) plot {
 	p := plot{Width: plotWidth, Height: plotHeight, Left: plotLeft, Right: plotWidth - 4, Base: plotHeight - plotBottom, Empty: true}
-	type sum struct {
-		from             time.Time
-		queries, blocked uint64
-	}
-	var sums []sum
-	most := uint64(0)
-	for _, m := range minutes {
-		from := m.Time.Add(-time.Duration(m.Time.In(zone).Minute()%plotColumn) * time.Minute)
-		if len(sums) == 0 || !sums[len(sums)-1].from.Equal(from) {
-			sums = append(sums, sum{from: from})
-		}
-		s := &sums[len(sums)-1]
-		s.queries += m.Queries
-		s.blocked += m.Blocked
-		most = max(most, s.queries)
-	}
-	if len(sums) == 0 {
+	if len(columns) == 0 {
 		return p
 	}
+	most := slices.MaxFunc(columns, func(a, b Column) int { return cmp.Compare(a.Queries, b.Queries) }).Queries
 	p.Empty = most == 0
 	top := roundUp(most)
 	room := p.Base - plotTop
-	width := (p.Right - p.Left) / float64(len(sums))
-	for i, s := range sums {
-		c := column{X: p.Left + float64(i)*width + 0.5, Width: width - 1}
-		c.Height = room * float64(s.queries) / float64(top)
+	width := (p.Right - p.Left) / float64(len(columns))
+	for i, from := range columns {
+		c := column{X: p.Left + float64(i)*width + 0.5, Width: width - 1, Queries: from.Queries, Blocked: from.Blocked, When: s.when(from, zone)}
+		c.Height = room * float64(from.Queries) / float64(top)
 		c.Y = p.Base - c.Height
-		c.BlockedHeight = room * float64(s.blocked) / float64(top)
+		c.BlockedHeight = room * float64(from.Blocked) / float64(top)
 		c.BlockedY = p.Base - c.BlockedHeight
-		from := s.from.In(zone)
-		c.Label = fmt.Sprintf("%s to %s: %s queries, %s blocked", from.Format("15:04"), from.Add(plotColumn*time.Minute).Format("15:04"),
-			number(s.queries), number(s.blocked))
 		p.Columns = append(p.Columns, c)
-		if h := from.Hour(); h%4 == 0 && from.Minute() < plotColumn && i > 0 && i < len(sums)-3 {
-			p.Hours = append(p.Hours, mark{c.X, from.Format("15:04")})
+		if label := s.mark(from, i, zone); label != "" && p.Right-c.X > plotLabel {
+			p.Marks = append(p.Marks, mark{c.X, label})
 		}
 	}
 	for _, part := range []float64{0.5, 1} {
 		p.Lines = append(p.Lines, line{p.Base - room*part, short(float64(top) * part)})
 	}
 	return p
+}
+
+// when is the time of a column.
+func (s span) when(c Column, zone *time.Location) string {
+	from, until := c.From.In(zone), c.Until.In(zone)
+	switch s.Range {
+	case Month:
+		return from.Format("Mon 2 Jan")
+	case Week:
+		return from.Format("Mon 2 Jan, 15:04") + " to " + until.Format("15:04")
+	}
+	return from.Format("15:04") + " to " + until.Format("15:04")
+}
+
+// mark is what stands below a column on the axis of time, if anything.
+func (s span) mark(c Column, i int, zone *time.Location) string {
+	from := c.From.In(zone)
+	switch {
+	case s.Range == Month && i%5 == 0:
+		return from.Format("2 Jan")
+	case s.Range == Week && from.Hour() == 0:
+		return from.Format("Mon 2")
+	case s.Range == Day && i > 0 && from.Hour()%4 == 0 && from.Minute() == 0:
+		return from.Format("15:04")
+	}
+	return ""
 }
 
 // roundUp is the next number that is even to read: 1, 2 or 5 times a power of ten.
@@ -104,3 +117,6 @@ func short(f float64) string {
 	}
 	return fmt.Sprintf("%g", f)
 }
+
+// coordinate writes one as short as anybody can see it.
+func coordinate(f float64) string { return strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64) }

@@ -107,12 +107,14 @@ type Upstream struct {
 	LatencyMS float64 `json:"latency_ms"`
 }
 
-// Stats are the numbers of the page: by outcome since the start, the others of
-// the last 24 hours.
+// Stats are the numbers of the page: by outcome since the start, the others of a
+// range.
 type Stats struct {
+	Since            map[string]uint64 // the start, by outcome
 	Outcomes         map[string]uint64
 	Queries, Blocked uint64
-	Minutes          []Minute // oldest first
+	Columns          []Column                     // oldest first
+	Lists            map[string]map[string]uint64 // blocked, by list and reason
 	Companies        []Company
 	NoAccount        []Company         // what was blocked of companies that nobody has an account with, also of those of which nothing was
 	Escapes          map[string]uint64 // queries that looked for a way around, by kind: canary, discovery, resolver
@@ -120,10 +122,12 @@ type Stats struct {
 	OneSource bool // as far as can be told, all queries come from one address
 }
 
-// Minute is what happened in one minute.
-type Minute struct {
-	Time             time.Time
-	Queries, Blocked uint64
+// Column is what happened in a part of a range.
+type Column struct {
+	From    time.Time `json:"from"`
+	Until   time.Time `json:"until"`
+	Queries uint64    `json:"queries"`
+	Blocked uint64    `json:"blocked"`
 }
 
 // Company is how often a company was blocked.
@@ -208,17 +212,21 @@ type Kept struct {
 type Options struct {
 	Blocker   Blocker
 	Lists     Lists
-	Stats     func() Stats
+	Stats     func(Range) Stats
 	Upstreams func() []Upstream
 	Explain   func(context.Context, Question) (Explanation, error)
 	Kept      func() []Kept
-	Forget    func() // erases the history
+	Held      func() Held  // what the history has
+	Today     func() []Use // its clients of today
+	Forget    func() error // erases it
+	// ForgetClient erases what is kept of an address, and returns in how many sums it was
+	// and what that means.
+	ForgetClient func(netip.Addr) (erased int, note string, err error)
 
 	Rules    Rules
 	Devices  Devices
 	Requests func() []Request                 // what people wish to be allowed, for who may change something
 	Refuse   func(name, address string) error // drops such a wish
-	ForgetMe func(netip.Addr) int             // erases what is remembered of an address, and says how much it was
 
 	Ready func() error                // why it is not ready; nil when it is
 	Alive func(context.Context) error // whether DNS is answered
@@ -262,7 +270,7 @@ func New(o Options) (*Page, error) {
 	p := &Page{Options: o, hosts: ownHosts(o.Hosts)}
 	p.sessions.valid = map[[32]byte]time.Time{}
 	var err error
-	p.page, err = template.New("").Funcs(template.FuncMap{"number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few, "words": words, "span": span, "at": at}).ParseFS(templates, "templates/*.html")
+	p.page, err = template.New("").Funcs(template.FuncMap{"number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few, "coordinate": coordinate, "words": words, "span": lasting, "at": at}).ParseFS(templates, "templates/*.html")
 	return p, err
 }
 
@@ -295,6 +303,7 @@ func (p *Page) routes() *http.ServeMux {
 	m.HandleFunc("GET /api/v1/status", p.status)
 	m.HandleFunc("GET /api/v1/explain", p.explain)
 	m.HandleFunc("GET /api/v1/lists/changes", p.changes)
+	m.HandleFunc("GET /api/v1/history", p.history)
 	m.HandleFunc("GET /api/v1/privacy", p.privacy)
 	m.HandleFunc("GET /recent", p.recent)
 	m.HandleFunc("GET /api/v1/recent", p.recentNames)

@@ -33,6 +33,9 @@ type house struct {
 	recent                  map[string]Recent // by address
 	allowed, asked, refused []string
 	wishes                  []Request
+	erased                  netip.Addr
+	fault                   error // of erasing
+	shown                   Range
 }
 
 func (h *house) Blocking() Blocking {
@@ -104,7 +107,7 @@ func (h *house) Refresh(_ context.Context, name string, force bool) error {
 	return nil
 }
 
-func newPage(t *testing.T, password string) (*Page, *house) {
+func newPage(t testing.TB, password string) (*Page, *house) {
 	t.Helper()
 	h := &house{}
 	hash := ""
@@ -118,12 +121,14 @@ func newPage(t *testing.T, password string) (*Page, *house) {
 		Blocker: h, Lists: h, Version: "1.2.3", Started: time.Now(), Log: slog.New(slog.DiscardHandler), PasswordHash: hash,
 		Hosts: []string{"dns.example"}, Zone: time.UTC, Metrics: http.NotFoundHandler(),
 		Allow: func(ip netip.Addr) bool { return ip.IsPrivate() || ip.IsLoopback() },
-		Stats: func() Stats {
+		Stats: func(r Range) Stats {
+			h.shown = r
 			if h.stats != nil {
 				return *h.stats
 			}
-			return Stats{Outcomes: map[string]uint64{"blocked": 3}, Queries: 12345, Blocked: 300,
-				Minutes: []Minute{{time.Now().Add(-time.Hour), 100, 5}, {time.Now(), 12245, 295}}, Companies: []Company{{"Meta", 200}, {"<script>", 1}}}
+			hour := time.Now().Truncate(time.Hour)
+			return Stats{Since: map[string]uint64{"blocked": 3}, Outcomes: map[string]uint64{"blocked": 300}, Queries: 12345, Blocked: 300, Lists: map[string]map[string]uint64{"starter": {"name": 300}},
+				Columns: []Column{{hour.Add(-time.Hour), hour, 100, 5}, {hour, hour.Add(time.Hour), 12245, 295}}, Companies: []Company{{"Meta", 200}, {"<script>", 1}}}
 		},
 		Upstreams: func() []Upstream { return []Upstream{{"tls://dns.example", true, 12.5}} },
 		Explain: func(_ context.Context, q Question) (Explanation, error) {
@@ -134,8 +139,14 @@ func newPage(t *testing.T, password string) (*Page, *house) {
 			return Explanation{Name: name, Type: qtype, Verdict: "blocked", List: "starter", Rule: "<i>" + name, Source: q.Client, Line: 7, Group: "default", Owner: "Meta", Category: "advertising"}, nil
 		},
 		Kept:   func() []Kept { return []Kept{{"counters", "the plot", "memory", "3", "stop"}} },
-		Forget: func() { h.forgot = true },
-		Rules:  h, Devices: h, Requests: func() []Request { return h.wishes }, Refuse: h.refuse, ForgetMe: func(netip.Addr) int { return 3 },
+		Held:   func() Held { return Held{File: "history.db", Minutes: 7} },
+		Today:  func() []Use { return []Use{{"cafe", 5, 1}} },
+		Forget: func() error { h.forgot = true; return h.fault },
+		ForgetClient: func(ip netip.Addr) (int, string, error) {
+			h.erased = ip
+			return 2, "earlier days are linked to nobody", h.fault
+		},
+		Rules: h, Devices: h, Requests: func() []Request { return h.wishes }, Refuse: h.refuse,
 		Ready: func() error { return errors.New("no upstream answers") },
 		Alive: func(context.Context) error { return nil },
 	})
@@ -411,31 +422,6 @@ func TestHashes(t *testing.T) {
 	for _, bad := range []string{"", "secret", "$2y$99$x", "$argon2i$v=19$m=1,t=1,p=1$c2FsdHNhbHQ$a2V5a2V5a2V5a2V5a2V5", "$argon2id$v=19$m=99999999,t=1,p=1$c2FsdHNhbHQ$a2V5a2V5a2V5a2V5a2V5a2V5"} {
 		if CheckHash(bad) == nil {
 			t.Errorf("%q is accepted", bad)
-		}
-	}
-}
-
-func TestPlot(t *testing.T) {
-	start := time.Date(2026, 11, 24, 0, 7, 0, 0, time.UTC)
-	var minutes []Minute
-	for i := range 24 * 60 {
-		minutes = append(minutes, Minute{start.Add(time.Duration(i) * time.Minute), 10, 4})
-	}
-	p := newPlot(minutes, time.UTC)
-	if len(p.Columns) != 97 || p.Empty || !strings.HasPrefix(p.Columns[1].Label, "00:15 to 00:30: 150 queries, 60 blocked") {
-		t.Errorf("%d columns, %q", len(p.Columns), p.Columns[1].Label)
-	}
-	for _, c := range p.Columns {
-		if c.X < p.Left || c.X+c.Width > p.Right || c.Y < 0 || c.BlockedHeight > c.Height {
-			t.Errorf("out of the picture: %+v", c)
-		}
-	}
-	if empty := newPlot(nil, time.UTC); !empty.Empty {
-		t.Error("nothing is not empty")
-	}
-	for n, want := range map[uint64]uint64{0: 10, 10: 10, 11: 20, 201: 500, 1000: 1000, 27022: 50000} {
-		if got := roundUp(n); got != want {
-			t.Errorf("%d: %d, want %d", n, got, want)
 		}
 	}
 }

@@ -8,8 +8,9 @@ const every = 5000; // milliseconds
 async function renew() {
   if (document.hidden) return;
   try {
-    // Not location.href: what it asks to be explained is asked of upstreams each time.
-    const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
+    // Only the range of location.href: what that asks to be explained is asked of upstreams each time.
+    const range = new URLSearchParams(location.search).get("range");
+    const answer = await fetch(location.pathname + (range ? "?range=" + encodeURIComponent(range) : ""), { headers: { Accept: "text/html" } });
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of document.querySelectorAll("[data-live]")) {

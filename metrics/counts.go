@@ -1,0 +1,51 @@
+package metrics
+
+import "deadpixel/resolver"
+
+// Counts are the counters of queries, without who asked or for what. They only grow.
+type Counts struct {
+	Outcomes  [resolver.Outcomes]uint64
+	Blocked   map[string][resolver.Reasons]uint64 // by the list whose rule decided
+	Owners    map[string]uint64                   // blocked, by whose the name is; "" when nobody knows
+	NoAccount map[string]uint64                   // of these, the companies that nobody has an account with
+	Escapes   [resolver.Escapes]uint64            // queries that looked for a way around
+}
+
+// Counts adds up what the cores have counted.
+func (m *Metrics) Counts() Counts {
+	c := Counts{Blocked: map[string][resolver.Reasons]uint64{}, Owners: map[string]uint64{}, NoAccount: map[string]uint64{}}
+	for outcome := range resolver.Outcomes {
+		for transport := range transports {
+			c.Outcomes[outcome] += m.queries(outcome, transport)
+		}
+	}
+	for i := range m.shards {
+		s := &m.shards[i]
+		for why, n := range s.blocked.all() {
+			reasons := c.Blocked[why.list]
+			reasons[why.reason] += n.Load()
+			c.Blocked[why.list] = reasons
+		}
+		for name, n := range s.owners.all() {
+			c.Owners[name] += n.Load()
+		}
+		for name, n := range s.noAccount.all() {
+			c.NoAccount[name] += n.Load()
+		}
+		for kind := range s.escapes {
+			c.Escapes[kind] += s.escapes[kind].Load()
+		}
+	}
+	return c
+}
+
+// OneSource says whether, as far as can be told, all queries of the day come from one
+// address.
+func (m *Metrics) OneSource() bool { return m.sources.one() }
+
+// Sources is how many addresses there is a hash of: one at most.
+func (m *Metrics) Sources() int { return m.sources.held() }
+
+// Forget erases the hash of an address. The counters stay: Prometheus takes counters
+// that go back for a restart, and they tell nothing about a time.
+func (m *Metrics) Forget() { m.sources.forget() }
