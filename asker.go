@@ -46,17 +46,32 @@ func (g *generation) askerOf(client *resolver.Client, ip netip.Addr) asker {
 	return a
 }
 
+// groups are the asker's, those that block before all.
+func (a asker) groups() []string { return slices.Concat(a.now.Groups, a.policy.Groups) }
+
 // group is the one of the asker's groups that a list at a place serves: the first
 // one for a list that serves all.
 func (g *generation) group(a asker, place int) string {
+	groups := a.groups()
 	if place < len(g.applies) {
-		for _, name := range a.policy.Groups {
+		for _, name := range groups {
 			if slices.Contains(g.applies[place].Groups, name) {
 				return name
 			}
 		}
 	}
-	return a.policy.Groups[0]
+	return groups[0]
+}
+
+// safeGroup is the one of the asker's groups that makes searches safe.
+func (g *generation) safeGroup(a asker) string {
+	groups := a.groups()
+	for _, name := range groups {
+		if g.config.Groups[name].SafeSearch {
+			return name
+		}
+	}
+	return groups[0]
 }
 
 // whyAsleep says why a list at a place does not apply to the asker.

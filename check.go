@@ -53,11 +53,16 @@ func runCheck(c *cobra.Command, f *flags, download bool) error {
 		fmt.Fprintln(out, message(err))
 		return errSilent
 	}
-	store, err := openStore(config, lists.Options{Dir: dir, ReadOnly: true, Log: log}, newFetcher(p.bootstrap, lists.Builtins{Owners: func() *owners.Data { return owned.data.Load() }}))
+	failed := false
+	written, err := readRulesFile(config.rulesFile(dir), config)
+	for _, problem := range append(written.problems, each(err)...) {
+		failed = true
+		fmt.Fprintln(out, problem)
+	}
+	store, err := openStore(config, lists.Options{Own: config.pageRules(written), Dir: dir, ReadOnly: true, Log: log}, newFetcher(p.bootstrap, lists.Builtins{Owners: func() *owners.Data { return owned.data.Load() }}))
 	if err != nil {
 		return err
 	}
-	failed := false
 	if owned.remote {
 		if download {
 			if err := owned.renew(c.Context()); err != nil {

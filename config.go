@@ -58,6 +58,8 @@ type Config struct {
 		FollowAddress    bool     `toml:"follow_address"`
 		RebindProtection bool     `toml:"rebind_protection"`
 		RebindAllow      []string `toml:"rebind_allow"`
+
+		RulesFile string `toml:"rules_file"`
 	} `toml:"blocking"`
 
 	Lists   []ListConfig           `toml:"lists"`
@@ -85,6 +87,10 @@ type Config struct {
 		Hosts        []string `toml:"hosts"`
 		PasswordHash string   `toml:"password_hash"`
 	} `toml:"web"`
+
+	Privacy struct {
+		Recent time.Duration `toml:"recent"`
+	} `toml:"privacy"`
 
 	file  string // where it came from
 	lines lines
@@ -115,6 +121,8 @@ type GroupConfig struct {
 	SafeSearch bool     `toml:"safe_search"`
 	Services   []string `toml:"services"`
 	NoAccount  []string `toml:"no_account"`
+
+	SelfAllow time.Duration `toml:"self_allow"`
 }
 
 // ClientConfig is one [[clients]] entry.
@@ -134,12 +142,12 @@ var unbuilt = map[string]string{
 	"dns.quic_listen":     "DNS over QUIC for clients",
 	"dns.certificate":     "encrypted DNS for clients",
 	"dns.private_key":     "encrypted DNS for clients",
-	"blocking.rules_file": "rules written by the page",
-	"groups.*.self_allow": "unblocking without signing in",
 	"web.trusted_proxies": "running behind a reverse proxy",
 	"web.base_path":       "running behind a reverse proxy",
 	"web.tls":             "TLS for the page",
-	"privacy":             "the history",
+	"privacy.clients":     "the history",
+	"privacy.queries":     "the history",
+	"privacy.keep":        "the history",
 }
 
 // defaults are the built-in defaults; a test proves that config.toml says the same.
@@ -176,6 +184,7 @@ func defaults() *Config {
 	c.Cache.Prefetch = true
 	c.Web.Listen = ":8080"
 	c.Web.AllowFrom, c.Web.Hosts = []string{}, []string{}
+	c.Privacy.Recent = 10 * time.Minute
 	return c
 }
 

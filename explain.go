@@ -26,7 +26,7 @@ func (g *generation) explain(ctx context.Context, q ui.Question) (ui.Explanation
 	if err != nil {
 		return ui.Explanation{}, fmt.Errorf("client: %w", err)
 	}
-	e := ui.Explanation{Type: dns.Type(qtype).String(), Client: a.policy.Client, Verdict: verdictUntouched, Group: a.policy.Groups[0]}
+	e := ui.Explanation{Type: dns.Type(qtype).String(), Client: a.policy.Client, Verdict: verdictUntouched, Group: a.groups()[0]}
 	if ip, err := netip.ParseAddr(q.Name); err == nil {
 		g.explainAddress(&e, a, ip.Unmap().WithZone(""))
 		return e, nil
@@ -42,7 +42,15 @@ func (g *generation) explain(ctx context.Context, q ui.Question) (ui.Explanation
 	everything.Lists = nil
 	switch {
 	case j.list == resolver.CanaryList || j.list == resolver.RebindList || j.list == lists.SafeSearchList:
-		e.Rule, e.Source, e.Line = e.Name, g.config.file, g.lineOf(j.list)
+		e.Rule, e.Source, e.Line = e.Name, g.config.file, g.lineOf(j.list, a)
+		if j.list == lists.SafeSearchList {
+			e.Group = g.safeGroup(a)
+		}
+		g.tell(&e, a, found)
+	case g.allowed.Decided(v):
+		one, _ := g.allowed.Find([]byte(e.Name), a.policy, &a.who, time.Now())
+		e.Rule, e.Source, e.Note = one.Name, "the page", g.untilWhen(one.Until)
+		e.Offer = newOffer(one)
 		g.tell(&e, a, found)
 	case j.list != "" && len(found) > 0:
 		g.decided(&e, a, found[0])
@@ -55,6 +63,7 @@ func (g *generation) explain(ctx context.Context, q ui.Question) (ui.Explanation
 	}
 	if e.Verdict == verdictBlocked {
 		e.Remedy = g.remedy(a, e.Name, j.list, v)
+		g.offer(&e, a, v)
 	} else if q.Resolve {
 		err = g.follow(ctx, &e, a, v, qtype)
 	}
@@ -87,6 +96,9 @@ func (g *generation) explainAddress(e *ui.Explanation, a asker, ip netip.Addr) {
 // decided fills in the rule that decides.
 func (g *generation) decided(e *ui.Explanation, a asker, x lists.Explanation) {
 	e.Rule, e.Source, e.Line, e.Group = x.Rule, x.Source, x.Line, x.Group
+	if x.Source == g.rulesBy {
+		e.Offer = &ui.Offer{Written: true, Rule: x.Rule, Of: x.Group}
+	}
 	if e.Group == "" {
 		e.Group = g.group(a, x.Place)
 	}
@@ -111,6 +123,42 @@ func (g *generation) asleep(e *ui.Explanation, a asker, awake, all []lists.Expla
 		e.Asleep = append(e.Asleep, ui.Rule{Verdict: wordFor(x.Verdict), List: x.List, Rule: x.Rule, Source: x.Source, Line: x.Line, Group: x.Group,
 			Why: g.whyAsleep(a, x.Place)})
 	}
+}
+
+// offer is what the page can do about a blocked name, v being the verdict on it.
+func (g *generation) offer(e *ui.Explanation, a asker, v lists.Verdict) {
+	if v.Action == lists.Rewrite && v.Level == lists.OfGroup {
+		return // no name lifts that
+	}
+	if e.Offer == nil {
+		e.Offer = new(ui.Offer)
+	}
+	e.Offer.Client, e.Offer.Group = e.Client, e.Group
+	if e.Client == "" && a.who.Address.IsValid() {
+		e.Offer.Client = a.who.Address.String()
+	}
+	e.Offer.Everybody = v.Level < lists.Own || v.Level == lists.Own && v.Action != lists.Rewrite
+}
+
+// newOffer is to end what is allowed for a while.
+func newOffer(one resolver.Allowance) *ui.Offer {
+	o := &ui.Offer{Written: true, Rule: one.Name, Of: one.Group, OfClient: one.Client}
+	if one.Address.IsValid() {
+		o.OfClient = one.Address.String()
+	}
+	return o
+}
+
+// untilWhen says when what is allowed for a while is over.
+func (g *generation) untilWhen(t time.Time) string {
+	if zone, err := g.config.zone(); err == nil {
+		t = t.In(zone)
+	}
+	layout := "15:04"
+	if time.Until(t) >= 12*time.Hour {
+		layout = "Mon 2 Jan, 15:04"
+	}
+	return "allowed until " + t.Format(layout) + " by the page"
 }
 
 // remedy is the line of the configuration that would allow what a verdict denies.
@@ -230,7 +278,7 @@ func (g *generation) link(e *ui.Explanation, a asker, step *resolver.Step, first
 		l.List, l.Rule, l.Source, l.Line = found[0].List, found[0].Rule, found[0].Source, found[0].Line
 	}
 	if step.Inside {
-		l.Verdict, l.List, l.Rule, l.Source, l.Line = verdictBlocked, resolver.RebindList, e.Name, g.config.file, g.lineOf(resolver.RebindList)
+		l.Verdict, l.List, l.Rule, l.Source, l.Line = verdictBlocked, resolver.RebindList, e.Name, g.config.file, g.lineOf(resolver.RebindList, a)
 	}
 	e.Chain = append(e.Chain, l)
 	if !first || !step.Denied && !step.Inside {
@@ -245,6 +293,7 @@ func (g *generation) link(e *ui.Explanation, a asker, step *resolver.Step, first
 		g.decided(e, a, found[0])
 	}
 	e.Remedy = g.remedy(a, e.Name, l.List, verdict)
+	g.offer(e, a, verdict)
 }
 
 // article is the name of a record type in a sentence.

@@ -44,7 +44,8 @@ func runExplain(ctx context.Context, f *flags, o explainFlags, names []string, o
 		return errUsage{err}
 	}
 	pause := new(resolver.Pause)
-	g, err := offline(ctx, f, pause)
+	allowed := resolver.NewAllowances()
+	g, err := offline(ctx, f, pause, allowed)
 	if err != nil {
 		return err
 	}
@@ -55,6 +56,9 @@ func runExplain(ctx context.Context, f *flags, o explainFlags, names []string, o
 	}
 	if paused, err := readPauses(dir); err == nil { // else the server counts it as none as well
 		pause.Restore(paused)
+	}
+	for _, one := range readAllowances(dir) {
+		_ = allowed.Add(one) // as many as the server has
 	}
 	if err := g.readNeighbours(ctx, o.client); err != nil {
 		fmt.Fprintf(errOut, "warning: whose address %s is may be unknown here: %v\n", o.client, err)
@@ -100,7 +104,7 @@ func parseType(s string) (uint16, error) {
 }
 
 // offline is a generation on the stored lists that answers no queries.
-func offline(ctx context.Context, f *flags, pause *resolver.Pause) (*generation, error) {
+func offline(ctx context.Context, f *flags, pause *resolver.Pause, allowed *resolver.Allowances) (*generation, error) {
 	c, err := f.loadConfig()
 	if err != nil {
 		return nil, err
@@ -109,7 +113,7 @@ func offline(ctx context.Context, f *flags, pause *resolver.Pause) (*generation,
 	if err != nil {
 		return nil, err
 	}
-	p := parts{dataDir: dir, pause: pause, log: slog.New(slog.DiscardHandler)}
+	p := parts{dataDir: dir, pause: pause, allowed: allowed, log: slog.New(slog.DiscardHandler)}
 	g, err := newGeneration(c, nil, p)
 	if err != nil {
 		return nil, err

@@ -76,6 +76,8 @@ services = ["tiktok"]
 safe_search = true
 [groups.guests]
 block = false
+[groups.teens]
+safe_search = true # teens
 [[clients]]
 name = "kids tablet"
 match = ["127.0.0.2", "02:00:00:00:00:40", "id:kids-tablet"]
@@ -88,6 +90,10 @@ groups = ["guests"]
 name = "cousin"
 match = ["127.0.0.4"]
 groups = ["guests", "the kids"]
+[[clients]]
+name = "niece"
+match = ["127.0.0.5"]
+groups = ["default", "teens"]
 [local]
 "nas.home.arpa" = ["192.168.1.10"]
 `, file(t, "trackers.txt", `! every kind of rule
@@ -172,6 +178,11 @@ func TestExplain(t *testing.T) {
 		{"excepted.example", "", "A", verdictAllowed, "trackers", "@@||excepted.example^", "trackers.txt", 11, "default", `"weaker":[{"verdict":"blocked","list":"trackers","rule":"||excepted.example^"`},
 		{"typed.example", "", "A", verdictUntouched, "", "", "", 0, "default", ""},
 		{"typed.example", "", "AAAA", verdictBlocked, "trackers", "||typed.example^$dnstype=AAAA", "trackers.txt", 12, "default", ""},
+		{"listed.example", "cousin", "A", verdictBlocked, "trackers", "||listed.example^", "trackers.txt", 2, "the kids", ""},
+		{"mask.icloud.com", "cousin", "A", verdictBlocked, "resolvers", "|mask.icloud.com^", "builtin:doh", 0, "the kids", ""},
+		{"use-application-dns.net", "cousin", "A", verdictBlocked, "canary", "use-application-dns.net", "config.toml", 0, "the kids", ""},
+		{"www.google.com", "cousin", "A", verdictAllowed, "safe_search", "www.google.com", "config.toml", line("safe_search"), "the kids", ""},
+		{"www.google.com", "niece", "A", verdictAllowed, "safe_search", "www.google.com", "config.toml", line("safe_search = true # teens"), "teens", ""},
 		{"for-kid.example", "", "A", verdictUntouched, "", "", "", 0, "default", ""},
 		{"for-kid.example", kid, "A", verdictBlocked, "trackers", "||for-kid.example^$client='kids tablet'", "trackers.txt", 13, kids, `"client":"kids tablet"`},
 		{"own.example", "", "A", verdictBlocked, "config", "own.example", "config.toml", line("deny = [\"own"), "default", ""},

@@ -33,7 +33,10 @@ type generation struct {
 	clients  *resolver.Clients
 	policies *resolver.Policies
 	applies  []resolver.Applies // to whom each list of the store applies, by its place
-	own      int                // how many of them are rules of the configuration
+	own      int                // how many of them are rules of the configuration and of the page
+	rulesBy  string             // the file of the page's rules
+	allowed  *resolver.Allowances
+	trusted  *resolver.Forwarders
 	resolver *resolver.Resolver
 
 	stop context.CancelFunc
@@ -44,6 +47,7 @@ type generation struct {
 type parts struct {
 	dataDir string
 	pause   *resolver.Pause
+	allowed *resolver.Allowances
 	metrics *metrics.Metrics // nil when nothing is served
 	probe   string           // the name of the server's query to itself
 	serving bool             // queries are answered meanwhile
@@ -69,7 +73,7 @@ func (p parts) observer() resolver.Observer {
 // newGeneration builds one, without its lists. Connections and the cache of old
 // (which may be nil) are taken over where the configuration allows.
 func newGeneration(c *Config, old *generation, p parts) (*generation, error) {
-	g := &generation{config: c}
+	g := &generation{config: c, rulesBy: c.rulesFile(p.dataDir), allowed: p.allowed}
 	var err error
 	if g.access, err = resolver.NewAccess(c.DNS.AllowFrom, p.log); err != nil {
 		return nil, fmt.Errorf("dns.allow_from: %w", err)
@@ -106,7 +110,11 @@ func (g *generation) load(ctx context.Context, old *generation, p parts) error {
 	if g.owners, err = newOwnership(ctx, c, fetcher, p); err != nil {
 		return err
 	}
-	options := lists.Options{Dir: p.dataDir, ReadOnly: p.metrics == nil, Log: p.log, OnFailure: p.onFailure(), Gentle: p.serving}
+	written, err := readRulesFile(g.rulesBy, c)
+	for _, problem := range append(written.problems, each(err)...) {
+		p.log.Error("the rules of the page have a mistake; all others hold", "problem", problem)
+	}
+	options := lists.Options{Own: c.pageRules(written), Dir: p.dataDir, ReadOnly: p.metrics == nil, Log: p.log, OnFailure: p.onFailure(), Gentle: p.serving}
 	if g.store, err = openStore(c, options, fetcher); err != nil {
 		return err
 	}
@@ -135,9 +143,8 @@ func (g *generation) load(ctx context.Context, old *generation, p parts) error {
 		return err
 	}
 	g.without.Store(c.without(g.owners.data.Load()))
-	rules, _ := c.own()
-	g.own = len(rules)
-	forwarders, err := resolver.NewForwarders(c.DNS.TrustECSFrom)
+	g.own = len(g.applies) - len(c.allLists())
+	g.trusted, err = resolver.NewForwarders(c.DNS.TrustECSFrom)
 	if err != nil {
 		return fmt.Errorf("dns.trust_ecs_from: %w", err)
 	}
@@ -149,7 +156,7 @@ func (g *generation) load(ctx context.Context, old *generation, p parts) error {
 	lists.SafeSearch(nil) // reads the list now, not when somebody searches
 	g.resolver = resolver.New(resolver.Options{
 		Access:     g.access,
-		Forwarders: forwarders,
+		Forwarders: g.trusted,
 		RateLimit:  c.DNS.RateLimit,
 		Probe:      p.probe,
 		Clients:    g.clients,
@@ -157,6 +164,7 @@ func (g *generation) load(ctx context.Context, old *generation, p parts) error {
 		Policies:   g.policies,
 		Blocking: resolver.Blocking{
 			Matcher:  g.store,
+			Allowed:  p.allowed,
 			Response: response,
 			TTL:      c.Blocking.TTL,
 			Canaries: c.Blocking.Canaries,
@@ -221,10 +229,11 @@ func newFetcher(b *upstream.Bootstrap, builtins lists.Builtins) *fetch.Fetcher {
 }
 
 // openStore makes the store of c's lists, which f brings; o says all but what c
-// does.
+// does, and the rules of the page.
 func openStore(c *Config, o lists.Options, f *fetch.Fetcher) (*lists.Store, error) {
 	o.OwnSource = c.file
-	o.Own, _ = c.own()
+	rules, _ := c.own()
+	o.Own = append(rules, o.Own...) // what the page has written comes behind
 	for i, l := range c.allLists() {
 		entry, err := c.list(f, l)
 		if err != nil {

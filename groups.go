@@ -159,6 +159,7 @@ func (c *Config) policies(clients []*resolver.Client, pause *resolver.Pause) (*r
 		return nil, nil, err
 	}
 	_, o.Lists = c.own()
+	o.Lists = append(o.Lists, c.pageApplies()...)
 	for _, l := range c.allLists() {
 		a := resolver.Applies{Spares: l.Kind == "allow"}
 		if len(l.Groups) > 0 {

@@ -62,7 +62,9 @@ func (s *server) page(c *Config) (http.Handler, error) {
 		Explain: func(ctx context.Context, q ui.Question) (ui.Explanation, error) {
 			return s.current.Load().explain(ctx, q)
 		},
-		Kept: s.kept, Forget: s.metrics.Forget, Ready: s.ready, Alive: s.ask, Metrics: s.metrics.Handler(),
+		Kept: s.kept, Forget: s.metrics.Forget,
+		Rules: pageRules{s}, Devices: devices{s}, Requests: s.openRequests, Refuse: s.refuse, ForgetMe: s.forgetDevice,
+		Ready: s.ready, Alive: s.ask, Metrics: s.metrics.Handler(),
 		Allow:   func(ip netip.Addr) bool { return s.current.Load().visitors.Allows(ip) },
 		Version: version, Started: s.started, Zone: zone, PasswordHash: c.Web.PasswordHash, Hosts: c.Web.Hosts, Log: s.log,
 	})
@@ -186,6 +188,7 @@ func (s *server) kept() []ui.Kept {
 			Until: fmt.Sprintf("their time is over by %v, or deadpixel stops", g.config.Cache.Stale)})
 	}
 	all = append(all, s.keptOfClients(g)...)
+	all = append(all, s.keptOfDevices(g)...)
 	if g.owners.remote {
 		all = append(all, ui.Kept{What: "a copy of the data on who owns what by [owners] source", Why: "it is there after a start without internet",
 			Where: g.owners.stored, Much: "one file", Until: "replaced by a newer one, or deleted by hand"})
@@ -194,6 +197,23 @@ func (s *server) kept() []ui.Kept {
 		all = append(all, ui.Kept{What: "how many queries an address has put in the present second", Why: "rate_limit", Where: "memory", Much: "one number for each address", Until: "a minute after its last query"})
 	}
 	return all
+}
+
+// keptOfDevices says what is kept so that something can be allowed.
+func (s *server) keptOfDevices(g *generation) []ui.Kept {
+	addresses, names := s.recent.held()
+	recent := ui.Kept{What: "the last names that were blocked for an address, shown to that same address only", Why: "a person sees what broke on their device",
+		Where: "memory", Much: fmt.Sprintf("%d names of %d addresses", names, addresses), Until: fmt.Sprintf("%v after ([privacy] recent), deadpixel stops, or erased", g.config.Privacy.Recent)}
+	if g.config.Privacy.Recent == 0 {
+		recent.Much, recent.Until = "nothing: [privacy] recent is \"0s\"", "it is off"
+	}
+	written := pageRules{s}.Written()
+	return []ui.Kept{recent,
+		{What: "names that people asked the owner to allow, with the addresses that they asked from", Why: "the owner can answer", Where: "memory",
+			Much: fmt.Sprintf("requests: %d", len(s.requests.open())), Until: "answered, 24 hours after, deadpixel stops, or erased"},
+		{What: "names that are allowed for a while, for everybody, a group or a client of the configuration; those for one address are in memory only", Why: "it ends by itself, and outlives a restart",
+			Where: filepath.Join(s.dataDir(g.config), allowedFile), Much: fmt.Sprintf("names: %d", len(written.Allowed)), Until: "the next change after their end"},
+		{What: "rules that somebody made on the page", Why: "they hold until taken back", Where: written.File, Much: fmt.Sprintf("rules: %d", len(written.Rules)), Until: "removed on the page or by hand"}}
 }
 
 // keptOfClients says what is kept of addresses, clients and groups.

@@ -77,7 +77,7 @@ func (g *generation) rulesOf(questions []question, judged []judgement) []ui.Rule
 		case "":
 			continue
 		case lists.SafeSearchList, resolver.CanaryList:
-			r.Rule, r.Source, r.Line = q.name, g.config.file, g.lineOf(r.List)
+			r.Rule, r.Source, r.Line = q.name, g.config.file, g.lineOf(r.List, g.askerAt(q.client))
 			continue
 		}
 		a := g.askerAt(q.client)
@@ -95,20 +95,15 @@ func (g *generation) rulesOf(questions []question, judged []judgement) []ui.Rule
 	return rules
 }
 
-// lineOf is where the configuration turns on what stands for a list.
-func (g *generation) lineOf(list string) int {
+// lineOf is where the configuration turns on what stands for a list, for an asker.
+func (g *generation) lineOf(list string, a asker) int {
 	switch list {
 	case resolver.CanaryList:
 		return g.config.lines.of("blocking.canaries")
 	case resolver.RebindList:
 		return g.config.lines.of("blocking.rebind_protection")
 	}
-	for _, name := range g.config.groupNames() {
-		if g.config.Groups[name].SafeSearch {
-			return g.config.lines.of("groups." + name + ".safe_search")
-		}
-	}
-	return 0
+	return g.config.lines.of("groups." + g.safeGroup(a) + ".safe_search")
 }
 
 // withoutLabels is name without so many of its first labels.

@@ -50,6 +50,8 @@ func (s *server) replace(ctx context.Context) error {
 	// Two stores must not write into one directory. Queries go on with the set
 	// that the old one has loaded.
 	old.halt()
+	s.ruling.Lock() // or the page could change a file that has been read already
+	defer s.ruling.Unlock()
 	if err := next.load(ctx, old, s.parts(c)); err != nil {
 		old.start()
 		web.abandon(s.web)
@@ -86,6 +88,9 @@ func (s *server) replace(ctx context.Context) error {
 
 // each takes joined errors apart.
 func each(err error) []error {
+	if err == nil {
+		return nil
+	}
 	var joined interface{ Unwrap() []error }
 	if !errors.As(err, &joined) {
 		return []error{err}

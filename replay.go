@@ -101,7 +101,7 @@ func runReplay(ctx context.Context, f *flags, o replayFlags, file string, in io.
 // complete is an offline generation, with a warning for each list that is not
 // whole. With fetch, lists without a copy are downloaded first, into memory only.
 func complete(ctx context.Context, f *flags, fetch bool, errOut io.Writer) (*generation, error) {
-	g, err := offline(ctx, f, new(resolver.Pause))
+	g, err := offline(ctx, f, new(resolver.Pause), nil)
 	if err != nil {
 		return nil, err
 	}

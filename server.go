@@ -44,7 +44,11 @@ type server struct {
 	metrics   *metrics.Metrics
 	pause     resolver.Pause
 	storing   sync.Mutex // of the pauses
-	probe     string     // the secret name of the query to itself
+	allowed   *resolver.Allowances
+	ruling    sync.Mutex // of what the page allows and denies
+	recent    *recentNames
+	requests  requests
+	probe     string // the secret name of the query to itself
 
 	current atomic.Pointer[generation]
 }
@@ -55,7 +59,7 @@ func serveCommand(ctx context.Context, f flags, errOut io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s := &server{flags: f, started: time.Now()}
+	s := &server{flags: f, started: time.Now(), allowed: resolver.NewAllowances()}
 	level, err := logLevel(c.Log.Level)
 	if err != nil {
 		return err
@@ -112,11 +116,13 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 		return err
 	}
 	s.restorePauses(s.dataDir(c))
+	s.restoreAllowances(s.dataDir(c))
+	s.recent = newRecentNames(s.recentFor)
 	g, err := s.first(ctx, c)
 	if err != nil {
 		return err
 	}
-	s.dns = serve.New(serve.Options{Handler: g.resolver, Observer: s.metrics, Log: s.log})
+	s.dns = serve.New(serve.Options{Handler: g.resolver, Observer: watching{s.metrics, s.recent, nil}, Log: s.log})
 	s.dns.Use(s.sockets)
 	s.join()
 	for _, w := range c.warnings() {
@@ -144,6 +150,7 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 	// Small machines need elsewhere what starting has used. Nobody asks yet.
 	go debug.FreeOSMemory()
 	go s.notify.watch(running, s.ask)
+	go s.recent.run(running)
 
 	for {
 		select {
@@ -225,7 +232,7 @@ func (s *server) answersItself(ctx context.Context) error {
 }
 
 func (s *server) parts(c *Config) parts {
-	return parts{dataDir: s.dataDir(c), pause: &s.pause, metrics: s.metrics, probe: s.probe, log: s.log,
+	return parts{dataDir: s.dataDir(c), pause: &s.pause, allowed: s.allowed, metrics: s.metrics, probe: s.probe, log: s.log,
 		serving: s.current.Load() != nil}
 }
 

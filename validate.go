@@ -53,7 +53,8 @@ func (c *Config) validate() error {
 		k.report("dns.listen", errors.New("without an address nobody can ask; write [\":53\"]"))
 	}
 	k.networks("dns.allow_from", c.DNS.AllowFrom)
-	k.networks("dns.trust_ecs_from", c.DNS.TrustECSFrom)
+	_, err = resolver.NewForwarders(c.DNS.TrustECSFrom)
+	k.report("dns.trust_ecs_from", err)
 	if c.DNS.RateLimit < 0 {
 		k.report("dns.rate_limit", errors.New("cannot be negative; 0 means no limit"))
 	}
@@ -79,6 +80,9 @@ func (c *Config) validate() error {
 		k.addresses("web.listen", []string{c.Web.Listen})
 	}
 	k.networks("web.allow_from", c.Web.AllowFrom)
+	if c.Privacy.Recent > maxRecent {
+		k.report("privacy.recent", errors.New("has to be at most \"24h\""))
+	}
 	if c.Web.PasswordHash != "" {
 		k.report("web.password_hash", ui.CheckHash(c.Web.PasswordHash))
 	}

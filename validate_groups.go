@@ -30,10 +30,16 @@ func (k *checker) rules(table string, deny, allow []string) {
 func (k *checker) groups() {
 	for _, name := range k.c.groupNames() {
 		g, key := k.c.Groups[name], "groups."+name
+		if name == "" {
+			k.report("groups", errors.New("a group needs a name: write [groups.kids]"))
+		}
 		k.rules(key, g.Deny, g.Allow)
 		if g.Response != "" {
 			_, err := resolver.ParseResponse(g.Response)
 			k.report(key+".response", err)
+		}
+		if g.SelfAllow > maxRecent {
+			k.report(key+".self_allow", errors.New("has to be at most \"24h\"; what is allowed for longer belongs into allow"))
 		}
 		for _, s := range g.Upstream {
 			k.report(key+".upstream", upstream.Check(s))
@@ -108,6 +114,10 @@ func (k *checker) clients() {
 	}
 	if len(k.problems) == 0 { // what only all of them together get wrong
 		_, err := newClients(k.c, nil, nil, slog.New(slog.DiscardHandler))
-		k.report("clients", err)
+		if wrong, ok := errors.AsType[*resolver.EntryError](err); ok {
+			k.report(fmt.Sprintf("clients[%d].match", wrong.Entry), err)
+		} else {
+			k.report("clients", err)
+		}
 	}
 }

@@ -54,14 +54,15 @@ func (s *Store) Describe(verdicts []Verdict) []Explanation {
 			texts[l] = k.texts(l, wanted)
 		}
 	}
+	own := *s.own.Load()
 	var all []Explanation
 	for _, v := range verdicts {
 		e := Explanation{Verdict: v, List: v.List.Name, Line: int(v.Line)}
-		if at := slices.IndexFunc(s.own, func(own ownList) bool { return own.list == v.List }); at >= 0 {
-			own := s.own[at].Rules[v.Line-1]
-			e.Rule, e.Source, e.Line, e.Group, e.Place = own.Text, s.ownSource, own.Line, s.own[at].Group, at
+		if at := slices.IndexFunc(own, func(o ownList) bool { return o.list == v.List }); at >= 0 {
+			written := own[at].Rules[v.Line-1]
+			e.Rule, e.Source, e.Line, e.Group, e.Place = written.Text, own[at].Source, written.Line, own[at].Group, at
 		} else if at := slices.IndexFunc(s.lists, func(k *kept) bool { return k.Name == v.List.Name }); at >= 0 {
-			e.Source, e.Rule, e.Place = s.lists[at].Source, texts[v.List][v.Line], len(s.own)+at
+			e.Source, e.Rule, e.Place = s.lists[at].Source, texts[v.List][v.Line], len(own)+at
 		}
 		all = append(all, e)
 	}

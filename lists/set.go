@@ -28,6 +28,7 @@ type Set struct {
 	depths   depths  // of the names in both
 	lengths  lengths // of the networks in both
 	patterns bool    // some list has patterns
+	base     *Set    // whose memory listed lies in; nil when it is its own
 }
 
 // index is where the rules of some lists of a Set are found by their hash.
@@ -53,8 +54,29 @@ func NewSet(seed Seed, lists ...*List) *Set { return newSet(seed, lists, false) 
 
 // newSet is NewSet; see ParseOptions.Gentle.
 func newSet(seed Seed, lists []*List, gentle bool) *Set {
-	s := &Set{seed: seed, lists: slices.Clone(lists), levels: make([]Level, len(lists))}
-	var own, listed []int32
+	s := &Set{seed: seed}
+	own, listed := s.take(lists)
+	s.join(&s.own, own, gentle)
+	s.join(&s.listed, listed, gentle)
+	return s
+}
+
+// withOwn is a set with other rules of the configuration in the first places, and
+// the same lists. It costs what these rules cost, however many the lists have.
+func (s *Set) withOwn(own []*List) *Set {
+	next := &Set{seed: s.seed, listed: s.listed, base: s}
+	if s.base != nil {
+		next.base = s.base
+	}
+	orders, _ := next.take(slices.Concat(own, s.lists[len(own):]))
+	next.join(&next.own, orders, false)
+	return next
+}
+
+// take makes lists those of the set. It returns the places of those with rules to be
+// joined: those of the configuration, and all others.
+func (s *Set) take(lists []*List) (own, listed []int32) {
+	s.lists, s.levels = slices.Clone(lists), make([]Level, len(lists))
 	for order, l := range s.lists {
 		if l == nil {
 			s.lists[order] = new(List)
@@ -72,9 +94,7 @@ func newSet(seed Seed, lists []*List, gentle bool) *Set {
 			own = append(own, int32(order))
 		}
 	}
-	s.join(&s.own, own, gentle)
-	s.join(&s.listed, listed, gentle)
-	return s
+	return own, listed
 }
 
 // join makes the index of the lists of some orders. Both it and their tables are

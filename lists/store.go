@@ -1,6 +1,7 @@
 package lists
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,6 +57,8 @@ type OwnRules struct {
 	Group string // whose they are; "" for [blocking]
 	Kind  Action // Deny or Allow: what a plain rule does
 	Rules []OwnRule
+
+	Source string // the file that they are in; "" means Options.OwnSource
 }
 
 // OwnList is the name of every list of own rules.
@@ -82,7 +85,7 @@ type Store struct {
 	onFailure func(string)
 	disk      disk
 	seed      Seed
-	own       []ownList
+	own       atomic.Pointer[[]ownList]
 	ownSource string
 	lists     []*kept
 	set       atomic.Pointer[Set]
@@ -112,7 +115,7 @@ func NewStore(o Options) (*Store, error) {
 		}
 		s.log.Error("the data directory is of no use; lists will be fetched again after a restart", "err", err)
 	}
-	if err := s.compileOwn(o); err != nil {
+	if err := s.compileOwn(o.Own); err != nil {
 		return nil, err
 	}
 	for _, c := range o.Lists {
@@ -132,33 +135,60 @@ type ownList struct {
 }
 
 // compileOwn makes the lists of own rules.
-func (s *Store) compileOwn(o Options) error {
+func (s *Store) compileOwn(rules []OwnRules) error {
 	var problems []error
-	for _, own := range o.Own {
+	var all []ownList
+	for _, own := range rules {
+		own.Source = cmp.Or(own.Source, s.ownSource)
 		b := NewBuilder(OwnList, own.Kind, s.seed).At(own.Level)
 		for i, written := range own.Rules {
 			parsed, err := ParseRule(written.Text, own.Kind)
 			if err != nil {
-				problems = append(problems, fmt.Errorf("%s:%d: %w", o.OwnSource, written.Line, err))
+				problems = append(problems, fmt.Errorf("%s:%d: %w", own.Source, written.Line, err))
 			}
 			for _, r := range parsed {
 				r.Line = uint32(i + 1)
 				b.Add(r)
 			}
 		}
-		s.own = append(s.own, ownList{own, b.Build()})
+		all = append(all, ownList{own, b.Build()})
 	}
-	return errors.Join(problems...)
+	if err := errors.Join(problems...); err != nil {
+		return err
+	}
+	s.own.Store(&all)
+	return nil
+}
+
+// ReplaceOwn puts other own rules in the places of those before, of which there
+// have to be as many. A faulty rule is an error, and nothing changes.
+func (s *Store) ReplaceOwn(rules []OwnRules) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(rules) != len(*s.own.Load()) {
+		return fmt.Errorf("%d lists of own rules cannot take %d places", len(rules), len(*s.own.Load()))
+	}
+	if err := s.compileOwn(rules); err != nil {
+		return err
+	}
+	s.set.Store(s.set.Load().withOwn(s.ownLists()))
+	return nil
+}
+
+// ownLists are the compiled lists of own rules.
+func (s *Store) ownLists() []*List {
+	var all []*List
+	for _, own := range *s.own.Load() {
+		all = append(all, own.list)
+	}
+	return all
 }
 
 // rebuild puts the present lists to use.
 func (s *Store) rebuild() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var compiled []*List
-	for _, own := range s.own {
-		compiled = append(compiled, own.list)
-	}
+	compiled := s.ownLists()
 	for _, k := range s.lists {
 		compiled = append(compiled, k.compiled())
 	}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -64,7 +66,7 @@ func names(n int) string {
 
 func openTestStore(t *testing.T, dir string, sources map[string]*shop) *Store {
 	t.Helper()
-	o := Options{Dir: dir, Own: []OwnRules{{Own, "", Deny, []OwnRule{{"mine.example", 7}}}, {Own, "", Allow, []OwnRule{{"good.example", 9}}}}, OwnSource: "config.toml"}
+	o := Options{Dir: dir, Own: []OwnRules{{Level: Own, Kind: Deny, Rules: []OwnRule{{"mine.example", 7}}}, {Level: Own, Kind: Allow, Rules: []OwnRule{{"good.example", 9}}}}, OwnSource: "config.toml"}
 	for _, name := range []string{"a", "b"} {
 		if s := sources[name]; s != nil {
 			o.Lists = append(o.Lists, Config{Name: name, Kind: Deny, Source: "https://lists.example/" + name, Fetcher: s, Remote: true, Refresh: time.Hour})
@@ -322,4 +324,66 @@ func TestRefreshOfNothing(t *testing.T) {
 	if err := s.Refresh(t.Context(), "x", false); !errors.Is(err, ErrNoList) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// Own rules are replaced without touching the lists, again and again.
+func TestReplaceOwn(t *testing.T) {
+	sources := map[string]*shop{}
+	for _, name := range []string{"a", "b"} {
+		sources[name] = &shop{text: "||listed.example^\n||" + name + ".example^$dnstype=A\n"}
+	}
+	store := openTestStore(t, t.TempDir(), sources)
+	if err := store.Refresh(t.Context(), "", false); err != nil {
+		t.Fatal(err)
+	}
+	verdict := func(name string) Action { return store.Match([]byte(name), 1, nil).Action }
+	check := func(when string, want map[string]Action) {
+		t.Helper()
+		for _, name := range []string{"listed.example", "a.example", "b.example", "mine.example", "first.example", "second.example"} {
+			if got := verdict(name); got != want[name] {
+				t.Errorf("%s: %s is %v, want %v", when, name, got, want[name])
+			}
+		}
+	}
+	listed := map[string]Action{"listed.example": Deny, "a.example": Deny, "b.example": Deny}
+	with := func(more map[string]Action) map[string]Action {
+		all := maps.Clone(listed)
+		maps.Copy(all, more)
+		return all
+	}
+	check("at first", with(map[string]Action{"mine.example": Deny}))
+	own := func(deny, allow string) []OwnRules {
+		return []OwnRules{{Level: Own, Kind: Deny, Rules: []OwnRule{{deny, 1}}}, {Level: Own, Kind: Allow, Source: "rules.txt", Rules: []OwnRule{{allow, 2}}}}
+	}
+	for range 3 {
+		if err := store.ReplaceOwn(own("first.example", "listed.example")); err != nil {
+			t.Fatal(err)
+		}
+		check("replaced", with(map[string]Action{"first.example": Deny, "listed.example": Allow}))
+		if err := store.ReplaceOwn(own("second.example", "192.0.2.1")); err != nil {
+			t.Fatal(err)
+		}
+		runtime.GC()
+		check("replaced again", with(map[string]Action{"second.example": Deny}))
+	}
+	if !store.Addresses() {
+		t.Error("an address among the own rules is not known")
+	}
+	if err := store.ReplaceOwn(own("listed.example", "second.example")); err != nil {
+		t.Fatal(err)
+	}
+	found := store.Explain("listed.example", 1, nil)
+	if len(found) != 3 || found[0].List != OwnList || found[0].Source != "config.toml" || found[0].Place != 0 || found[1].List != "a" || found[1].Place != 2 {
+		t.Errorf("explained as %+v", found)
+	}
+	if found := store.Explain("second.example", 1, nil); len(found) != 1 || found[0].Source != "rules.txt" || found[0].Line != 2 {
+		t.Errorf("explained as %+v", found)
+	}
+	for _, faulty := range [][]OwnRules{own("/(/", "x.example"), own("x.example", "y.example")[:1]} {
+		if err := store.ReplaceOwn(faulty); err == nil || verdict("listed.example") != Deny {
+			t.Errorf("%v: %v", faulty, err)
+		}
+	}
+	store.rebuild()
+	check("after a refresh", with(map[string]Action{"second.example": Allow}))
 }

@@ -52,6 +52,9 @@ func (m *Metrics) Forget() {
 	}
 }
 
+// OneSource says whether all queries come from one address, as far as can be told.
+func (m *Metrics) OneSource() bool { return m.sources.one() }
+
 // Sources is how many addresses there is a hash of: one at most.
 func (m *Metrics) Sources() int { return m.sources.held() }
 

@@ -66,6 +66,7 @@ func IsCanary(name string) bool { return canaries[name] }
 // Blocking is what the block stage needs to know.
 type Blocking struct {
 	Matcher  Matcher
+	Allowed  *Allowances // what is allowed for a while; nil means nothing
 	Response Response
 	TTL      time.Duration // how long a client may keep a blocked answer
 	Canaries bool
@@ -92,7 +93,7 @@ func (s *block) Resolve(ctx context.Context, q *Query, a *Answer) error {
 		return s.next.Resolve(ctx, q, a)
 	}
 	q.who.Lists = now.places
-	v := s.Matcher.Match(q.Name, q.Type, &q.who)
+	v := s.match(q.Name, q.Type, q.policy, &q.who, q.Start)
 	if now.safe {
 		v = s.safe(q.Name, q.Type, v)
 	}
@@ -115,6 +116,11 @@ func (s *block) Resolve(ctx context.Context, q *Query, a *Answer) error {
 	}
 	s.inspect(q, a, v)
 	return nil
+}
+
+// match is the verdict on a name at t, for who, for whom p holds.
+func (s *block) match(name []byte, qtype uint16, p *Policy, who *lists.Who, t time.Time) lists.Verdict {
+	return s.Allowed.over(s.Matcher.Match(name, qtype, who), name, p, who, t)
 }
 
 // safe is the verdict for a group that wants safe search: the safe form of the
@@ -144,6 +150,9 @@ func (s *block) answer(q *Query, a *Answer, list string, labels uint8) {
 	response := s.Response
 	if q.policy.response != nil {
 		response = *q.policy.response
+	}
+	if response != NXDOMAIN && s.Canaries && canaries[string(q.Name)] {
+		response = NXDOMAIN // nothing else is understood, and lists deny canaries, too
 	}
 	switch response {
 	case NXDOMAIN:

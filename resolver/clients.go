@@ -88,8 +88,17 @@ type place struct {
 	met       bool // it has been looked for, Of need not tell
 }
 
-// NewClients reads the entries. The error names the entry and what is wrong with
-// it.
+// EntryError is what is wrong with an entry.
+type EntryError struct {
+	Entry int // its place
+	Err   error
+}
+
+func (e *EntryError) Error() string { return e.Err.Error() }
+func (e *EntryError) Unwrap() error { return e.Err }
+
+// NewClients reads the entries. The error is an *EntryError, which names the entry
+// and what is wrong with it.
 func NewClients(o ClientsOptions) (*Clients, error) {
 	c := &Clients{ids: map[string]*Client{}, macs: map[MAC]*Client{}, hosts: newHostNames(), networks: newNetworks(), house: map[netip.Addr]*Client{},
 		log: o.Log, woken: make(chan netip.Addr, 64), seen: newEncounters(), leases: newLeases(o.LeaseFiles)}
@@ -99,16 +108,16 @@ func NewClients(o ClientsOptions) (*Clients, error) {
 	owners, names := map[match]*Client{}, map[string]bool{}
 	for i, e := range o.Entries {
 		if e.Name == "" {
-			return nil, fmt.Errorf("client %d has no name: write name = \"kids tablet\"", i+1)
+			return nil, &EntryError{i, fmt.Errorf("client %d has no name: write name = \"kids tablet\"", i+1)}
 		}
 		if names[e.Name] {
-			return nil, fmt.Errorf("client %q: there are two of that name: give one another name, or put their matches together", e.Name)
+			return nil, &EntryError{i, fmt.Errorf("client %q: there are two of that name: give one another name, or put their matches together", e.Name)}
 		}
 		names[e.Name] = true
 		client := &Client{Name: e.Name, Groups: slices.Clone(e.Groups), Index: i}
 		c.entries = append(c.entries, client)
 		if err := c.add(client, e.Match, owners); err != nil {
-			return nil, fmt.Errorf("client %q: %w", e.Name, err)
+			return nil, &EntryError{i, fmt.Errorf("client %q: %w", e.Name, err)}
 		}
 	}
 	if o.Local != nil {

@@ -25,6 +25,8 @@
 //     query, and the cache never holds a verdict.
 //   - Lists are there once, whoever they apply to: a policy is a set of their places,
 //     worked out when a slot or a pause begins or ends, not for each query.
+//   - What is allowed for a while ([Allowances]) lies over the verdict of the lists, ends by itself, and
+//     costs one atomic load while there is nothing.
 //   - Answers of a group's own servers are kept apart by the key of a query.
 //   - Whoever receives an Answer owns it; whoever keeps bytes of it copies them.
 //   - A DNS failure is an Answer. An error means that none could be made: ErrDrop

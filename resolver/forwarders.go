@@ -28,7 +28,8 @@ func NewForwarders(entries []string) (*Forwarders, error) {
 	return f, nil
 }
 
-func (f *Forwarders) trusts(ip netip.Addr) bool {
+// Trusts says whether ip is one of them.
+func (f *Forwarders) Trusts(ip netip.Addr) bool {
 	if f == nil || !ip.IsValid() {
 		return false
 	}
@@ -55,7 +56,7 @@ const (
 // without doubt; an option that comes twice may be the client's own beside the
 // forwarder's, so it says nothing.
 func (f *Forwarders) reveal(q *Query) {
-	if !f.trusts(q.Client) {
+	if !f.Trusts(q.Client) {
 		return
 	}
 	var client netip.Addr

@@ -14,7 +14,7 @@ func TestForwarders(t *testing.T) {
 		t.Fatal(err)
 	}
 	for ip, want := range map[string]bool{"192.168.1.1": true, "::ffff:192.168.1.1": true, "192.168.1.2": false, "fd00::1%eth0": true, "fd01::1": false} {
-		if got := f.trusts(netip.MustParseAddr(ip)); got != want {
+		if got := f.Trusts(netip.MustParseAddr(ip)); got != want {
 			t.Errorf("%s: got %v", ip, got)
 		}
 	}

@@ -68,7 +68,7 @@ func (s *block) walk(q *Query, wire []byte, asked lists.Verdict, visit func(*Ste
 		}
 		before := asked
 		if name, ok := s.target(&r, q, wire); ok {
-			*step = Step{Type: r.Type, Name: name, Verdict: s.Matcher.Match(name, r.Type, &q.who)}
+			*step = Step{Type: r.Type, Name: name, Verdict: s.match(name, r.Type, q.policy, &q.who, q.Start)}
 			step.Denied = denies(step.Verdict) && !before.Forgives(step.Verdict)
 			if step.Verdict.Action == lists.Allow && !before.Forgives(step.Verdict) {
 				before = step.Verdict

@@ -128,13 +128,14 @@ func newPolicy(client string, names []string, groups map[string]*Group, o *Polic
 type Standing struct {
 	Places lists.Places // the lists that apply; nil means all
 	Blocks bool         // false while nothing is blocked
+	Groups []string     // those that block
 	Safe   bool         // searches are made safe
 }
 
 // Now is how the policy stands at t.
 func (p *Policy) Now(t time.Time) Standing {
 	v := p.at(t)
-	return Standing{v.places, v.blocks, v.safe}
+	return Standing{v.places, v.blocks, v.groups, v.safe}
 }
 
 // view is what a policy comes to for a while.
@@ -142,7 +143,8 @@ type view struct {
 	from, until time.Time
 	version     uint64 // of the pauses
 	blocks      bool   // some group blocks
-	safe        bool   // some group that blocks wants safe search
+	groups      []string
+	safe        bool // some group that blocks wants safe search
 	places      lists.Places
 }
 
@@ -165,7 +167,7 @@ func (p *Policy) view(t time.Time, version uint64) *view {
 		v.places = lists.NewPlaces(len(p.options.Lists))
 	}
 	blocking := p.blocking(t, v)
-	v.blocks = len(blocking) > 0
+	v.groups, v.blocks = blocking, len(blocking) > 0
 	v.safe = slices.ContainsFunc(p.safeSearch, func(name string) bool { return slices.Contains(blocking, name) })
 	all := true
 	for place, l := range p.options.Lists {

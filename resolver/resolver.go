@@ -115,8 +115,9 @@ func stamp(next Handler) Handler {
 
 // Judge is the verdict on a normalised name by itself, for who, for whom p holds.
 func (r *Resolver) Judge(name []byte, qtype uint16, p *Policy, who *lists.Who) lists.Verdict {
-	v := r.block.Matcher.Match(name, qtype, who)
-	if p.at(time.Now()).safe {
+	now := time.Now()
+	v := r.block.match(name, qtype, p, who, now)
+	if p.at(now).safe {
 		v = r.block.safe(name, qtype, v)
 	}
 	return v

@@ -1,14 +1,18 @@
 package ui
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -32,6 +36,22 @@ func fail(w http.ResponseWriter, status int, reason string) {
 func isForm(r *http.Request) bool {
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return kind == "application/x-www-form-urlencoded"
+}
+
+// recognise calls JSON by its name where a client calls it a form, as curl's -d does:
+// read as one, it would be an order without a word, which concerns everybody.
+func recognise(r *http.Request) {
+	if !isForm(r) {
+		return
+	}
+	body := bufio.NewReader(r.Body)
+	if first, _ := body.Peek(1); string(first) == "{" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{body, r.Body}
 }
 
 func (p *Page) status(w http.ResponseWriter, _ *http.Request) {
@@ -78,12 +98,20 @@ type order struct {
 	Force    bool   `json:"force"`
 }
 
+// orderFields are those of a form.
+var orderFields = []string{"duration", "group", "client", "list", "force"}
+
 // readOrder reads JSON or a form; an empty body is an empty order.
 func readOrder(r *http.Request) (order, error) {
 	var o order
 	if isForm(r) {
 		if err := r.ParseForm(); err != nil {
 			return o, err
+		}
+		for field := range r.PostForm {
+			if !slices.Contains(orderFields, field) {
+				return o, fmt.Errorf("unknown field %q; there are %s", field, strings.Join(orderFields, ", "))
+			}
 		}
 		o.Duration, o.Group, o.Client, o.List = r.PostForm.Get("duration"), r.PostForm.Get("group"), r.PostForm.Get("client"), r.PostForm.Get("list")
 		o.Force, _ = strconv.ParseBool(r.PostForm.Get("force"))
@@ -205,8 +233,14 @@ func (p *Page) privacy(w http.ResponseWriter, _ *http.Request) {
 // forgetMe needs no permission: it concerns the asking address only. No history is
 // ever kept about one; what is held for a while, to know whose it is and how much
 // it asks, would be there again with its next query.
-func (p *Page) forgetMe(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, map[string]any{"erased": 0, "note": "there is no history of your address; GET /api/v1/privacy says what is held in memory for a while"})
+func (p *Page) forgetMe(w http.ResponseWriter, r *http.Request) {
+	ip, ok := device(r)
+	if !ok {
+		fail(w, http.StatusForbidden, throughProxy)
+		return
+	}
+	reply(w, http.StatusOK, map[string]any{"erased": p.ForgetMe(ip),
+		"note": "blocked names of your address and what was asked of the owner from it; there is no history of it, and GET /api/v1/privacy says what is held in memory for a while"})
 }
 
 func (p *Page) forgetAll(w http.ResponseWriter, _ *http.Request) {

@@ -89,10 +89,15 @@ func isLocal(r *http.Request) bool {
 	if !client(r).IsLoopback() || host != "localhost" && (err != nil || !ip.IsLoopback()) {
 		return false
 	}
+	return !proxied(r)
+}
+
+// proxied says whether a request came through a proxy that says so.
+func proxied(r *http.Request) bool {
 	for name := range r.Header {
 		if name == "Forwarded" || name == "Via" || strings.HasPrefix(name, "X-Forwarded-") {
-			return false
+			return true
 		}
 	}
-	return true
+	return false
 }

@@ -34,6 +34,8 @@ type view struct {
 	Answer    *answer
 	Problem   string
 	MayChange bool
+	Requests  []Request // that wait, for who may answer them
+	Written   Written   // likewise
 	SignedIn  bool
 	Password  bool // there is one
 }
@@ -113,6 +115,9 @@ func (p *Page) index(w http.ResponseWriter, r *http.Request) {
 		Plot: newPlot(stats.Minutes, p.Zone), Upstreams: p.Upstreams(),
 		Companies: newBars(stats.Companies), NoAccount: newBars(stats.NoAccount),
 		MayChange: status == 0, SignedIn: p.sessions.has(r), Password: p.PasswordHash != ""}
+	if v.MayChange {
+		v.Requests, v.Written = p.open(), p.Rules.Written()
+	}
 	v.Who = p.who(v.Blocking)
 	all := p.Lists.Lists()
 	v.Around = newWaysAround(stats.Escapes, all)
@@ -209,6 +214,24 @@ func rough(d time.Duration) string {
 		}
 	}
 	return "a moment"
+}
+
+// at is t for what takes a time that may be missing.
+func at(t time.Time) *time.Time { return &t }
+
+// span is how long something lasts, in whole units.
+func span(d time.Duration) string {
+	for _, unit := range []struct {
+		size time.Duration
+		name string
+	}{{time.Hour, "hour"}, {time.Minute, "minute"}, {time.Second, "second"}} {
+		if n := int(d / unit.size); d%unit.size == 0 && n == 1 {
+			return "1 " + unit.name
+		} else if d%unit.size == 0 && n > 1 {
+			return fmt.Sprintf("%d %ss", n, unit.name)
+		}
+	}
+	return d.String()
 }
 
 // clock is the time of day, with the day when that is another.

@@ -156,6 +156,7 @@ type Explanation struct {
 	Schedule []string `json:"schedule,omitempty"` // of the list
 	Answer   string   `json:"answer,omitempty"`   // what a rule answers instead
 	Note     string   `json:"note,omitempty"`     // what decides beside the rules
+	Offer    *Offer   `json:"-"`                  // what the page can do about it
 	Remedy   *Remedy  `json:"remedy,omitempty"`   // what would allow a blocked name
 	Weaker   []Rule   `json:"weaker,omitempty"`   // rules that match as well, but lost
 	Asleep   []Rule   `json:"asleep,omitempty"`   // rules that match, but not for this client or not now
@@ -213,6 +214,12 @@ type Options struct {
 	Kept      func() []Kept
 	Forget    func() // erases the history
 
+	Rules    Rules
+	Devices  Devices
+	Requests func() []Request                 // what people wish to be allowed, for who may change something
+	Refuse   func(name, address string) error // drops such a wish
+	ForgetMe func(netip.Addr) int             // erases what is remembered of an address, and says how much it was
+
 	Ready func() error                // why it is not ready; nil when it is
 	Alive func(context.Context) error // whether DNS is answered
 
@@ -238,6 +245,7 @@ type Page struct {
 	Options
 	hosts    map[string]bool
 	sessions sessions
+	turns    turns
 	page     *template.Template
 }
 
@@ -254,7 +262,7 @@ func New(o Options) (*Page, error) {
 	p := &Page{Options: o, hosts: ownHosts(o.Hosts)}
 	p.sessions.valid = map[[32]byte]time.Time{}
 	var err error
-	p.page, err = template.New("").Funcs(template.FuncMap{"number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few, "words": words}).ParseFS(templates, "templates/*.html")
+	p.page, err = template.New("").Funcs(template.FuncMap{"number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few, "words": words, "span": span, "at": at}).ParseFS(templates, "templates/*.html")
 	return p, err
 }
 
@@ -266,6 +274,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	recognise(r)
 	p.routes().ServeHTTP(w, r)
 }
 
@@ -287,6 +296,15 @@ func (p *Page) routes() *http.ServeMux {
 	m.HandleFunc("GET /api/v1/explain", p.explain)
 	m.HandleFunc("GET /api/v1/lists/changes", p.changes)
 	m.HandleFunc("GET /api/v1/privacy", p.privacy)
+	m.HandleFunc("GET /recent", p.recent)
+	m.HandleFunc("GET /api/v1/recent", p.recentNames)
+	m.HandleFunc("POST /api/v1/self_allow", p.selfAllow)
+	m.HandleFunc("POST /api/v1/requests", p.ask)
+	m.Handle("GET /api/v1/requests", p.change(p.openRequests))
+	m.Handle("POST /api/v1/requests/refuse", p.change(p.refuse))
+	m.Handle("GET /api/v1/rules", p.change(p.rules))
+	m.Handle("POST /api/v1/rules", p.change(p.rule))
+	m.Handle("DELETE /api/v1/rules", p.change(p.unrule))
 	m.HandleFunc("DELETE /api/v1/privacy/me", p.forgetMe)
 	m.Handle("POST /api/v1/pause", p.change(p.pause))
 	m.Handle("POST /api/v1/resume", p.change(p.resume))

@@ -28,6 +28,11 @@ type house struct {
 	until   time.Time
 	fetched []string
 	forgot  bool
+
+	ruled, unruled          []Ruling
+	recent                  map[string]Recent // by address
+	allowed, asked, refused []string
+	wishes                  []Request
 }
 
 func (h *house) Blocking() Blocking {
@@ -130,8 +135,9 @@ func newPage(t *testing.T, password string) (*Page, *house) {
 		},
 		Kept:   func() []Kept { return []Kept{{"counters", "the plot", "memory", "3", "stop"}} },
 		Forget: func() { h.forgot = true },
-		Ready:  func() error { return errors.New("no upstream answers") },
-		Alive:  func(context.Context) error { return nil },
+		Rules:  h, Devices: h, Requests: func() []Request { return h.wishes }, Refuse: h.refuse, ForgetMe: func(netip.Addr) int { return 3 },
+		Ready: func() error { return errors.New("no upstream answers") },
+		Alive: func(context.Context) error { return nil },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -218,6 +224,9 @@ func TestLogin(t *testing.T) {
 	if w := call(p, "POST", "/api/v1/pause", "duration=5m", form, session); w.Code != 303 || !h.paused {
 		t.Errorf("pause by form: %d", w.Code)
 	}
+	if w := call(p, "POST", "/api/v1/pause", "duratoin=5m", form, session); w.Code != 400 || !strings.Contains(w.Body.String(), "duratoin") {
+		t.Errorf("a form with an unknown field: %d %s", w.Code, w.Body)
+	}
 	if w := call(p, "GET", "/", "", session); !strings.Contains(w.Body.String(), "Resume blocking") {
 		t.Error("the page does not offer to resume")
 	}
@@ -287,6 +296,21 @@ func TestAPI(t *testing.T) {
 	}
 	if want := []string{"startertrue", "false", "missingfalse", "brokenfalse"}; !slices.Equal(h.fetched, want) || !h.forgot {
 		t.Errorf("fetched %v, want %v; forgot %v", h.fetched, want, h.forgot)
+	}
+}
+
+// curl's -d calls everything a form.
+func TestJSONCalledForm(t *testing.T) {
+	p, h := newPage(t, "")
+	if w := call(p, "POST", "/api/v1/pause", `{"group":"nobodies","duration":"5m"}`, form); w.Code != 404 || h.paused {
+		t.Errorf("a group that is not there: %d, paused %v: %s", w.Code, h.paused, w.Body)
+	}
+	if w := call(p, "POST", "/api/v1/pause", `{"duration":"5m"}`, form); w.Code != 200 || !json.Valid(w.Body.Bytes()) || h.until.IsZero() {
+		t.Errorf("everybody: %d, until %v: %s", w.Code, h.until, w.Body)
+	}
+	locked, _ := newPage(t, "correct horse")
+	if w := call(locked, "POST", "/api/v1/pause", `{"duration":"5m"}`, form); w.Code != 401 {
+		t.Errorf("without password: %d, want 401", w.Code)
 	}
 }
 

@@ -107,13 +107,13 @@ func TestKernel(t *testing.T) {
 		}
 		answer(t, addr)
 		start := time.Now()
-		for c.Of(q) == nil && time.Since(start) < 5*time.Second {
+		for c.Of(q) == nil && time.Since(start) < patience {
 			time.Sleep(5 * time.Millisecond)
 		}
-		took := time.Since(start)
-		if c.Of(q) == nil || took > time.Second {
-			t.Errorf("%s belongs to %v after %v", addr, c.Of(q), took)
+		if c.Of(q) == nil {
+			t.Fatalf("%s belongs to nobody after %v", addr, patience)
 		}
+		t.Logf("%s is known after %v", addr, time.Since(start))
 		if c.Known() != i+1 {
 			t.Errorf("%d addresses are known, want %d", c.Known(), i+1)
 		}

@@ -1,0 +1,275 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"deadpixel/lists"
+	"deadpixel/resolver"
+	"deadpixel/ui"
+)
+
+// allowedFile is where what is allowed for a while outlives the program, in the
+// data directory. What is allowed for one address is not in it: no address of a
+// device is ever written down.
+const allowedFile = "allowed.json"
+
+// maxAllowed bounds for how long something is allowed "for a while".
+const maxAllowed = 30 * 24 * time.Hour
+
+// storedAllowance is one allowance in that file.
+type storedAllowance struct {
+	Name   string    `json:"name"`
+	Group  string    `json:"group,omitempty"`
+	Client string    `json:"client,omitempty"`
+	Until  time.Time `json:"until"`
+}
+
+// restoreAllowances takes over what was allowed for a while when the program ended.
+func (s *server) restoreAllowances(dir string) {
+	for _, one := range readAllowances(dir) {
+		if err := s.allowed.Add(one); err != nil {
+			s.log.Error("what was allowed for a while is not all taken over", "err", err)
+			return
+		}
+	}
+}
+
+// readAllowances reads what is allowed for a while; nothing where there is no file, or
+// one that makes no sense: then everything is blocked as configured.
+func readAllowances(dir string) []resolver.Allowance {
+	b, err := os.ReadFile(filepath.Join(dir, allowedFile))
+	var stored []storedAllowance
+	if err != nil || json.Unmarshal(b, &stored) != nil {
+		return nil
+	}
+	var all []resolver.Allowance
+	for _, a := range stored {
+		if name, err := lists.Normalize(a.Name); err == nil && name != "" {
+			all = append(all, resolver.Allowance{Name: name, Group: a.Group, Client: a.Client, Until: a.Until})
+		}
+	}
+	return all
+}
+
+// storeAllowances writes down what is allowed for a while. It holds also when that
+// fails, which is told. The caller holds s.ruling.
+func (s *server) storeAllowances() {
+	path, stored := filepath.Join(s.dataDir(s.current.Load().config), allowedFile), []storedAllowance{}
+	for _, a := range s.allowed.All(time.Now()) {
+		if !a.Address.IsValid() {
+			stored = append(stored, storedAllowance{a.Name, a.Group, a.Client, a.Until})
+		}
+	}
+	if _, err := os.Stat(path); len(stored) == 0 && errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	b, err := json.Marshal(stored)
+	if err == nil {
+		err = lists.ReplaceFile(path, b)
+	}
+	if err != nil {
+		s.log.Error("what is allowed for a while will not outlive a restart", "err", err)
+	}
+}
+
+// pageRules is the ui.Rules.
+type pageRules struct{ s *server }
+
+// Written implements ui.Rules.
+func (p pageRules) Written() ui.Written {
+	g := p.s.current.Load()
+	f, err := readRulesFile(g.rulesBy, g.config)
+	w := ui.Written{File: g.rulesBy, Rules: []ui.WrittenRule{}, Allowed: []ui.Allowed{}, Problems: []string{}}
+	for _, s := range f.sections {
+		for _, r := range s.rules {
+			one := ui.WrittenRule{Rule: r.text, Action: "deny", Group: s.group, Line: r.line + 1}
+			if r.allows {
+				one.Action = "allow"
+			}
+			w.Rules = append(w.Rules, one)
+		}
+	}
+	for _, problem := range append(f.problems, each(err)...) {
+		w.Problems = append(w.Problems, problem.Error())
+	}
+	for _, a := range p.s.allowed.All(time.Now()) {
+		one := ui.Allowed{Name: a.Name, Group: a.Group, Client: a.Client, Until: a.Until}
+		if a.Address.IsValid() {
+			one.Client = a.Address.String()
+		}
+		w.Allowed = append(w.Allowed, one)
+	}
+	return w
+}
+
+// Add implements ui.Rules.
+func (p pageRules) Add(r ui.Ruling) error {
+	if err := p.known(r); err != nil {
+		return err
+	}
+	p.s.ruling.Lock()
+	defer p.s.ruling.Unlock()
+	if r.Duration != 0 {
+		return p.allowFor(r)
+	}
+	text, err := ruleText(r.Rule, r.Allow)
+	if err == nil && r.Client != "" {
+		text, err = forClient(text, r.Client)
+	}
+	if err == nil {
+		err = p.edit(func(f *rulesFile) bool { return f.add(r.Group, text) })
+	}
+	if err == nil && r.Allow {
+		p.s.requests.settle(r.Rule, func(q request) bool { return p.concerns(r, q.address) })
+	}
+	return err
+}
+
+// allowFor allows a name for a while. The caller holds s.ruling.
+func (p pageRules) allowFor(r ui.Ruling) error {
+	one, err := newAllowance(r)
+	switch {
+	case err != nil:
+		return err
+	case !r.Allow:
+		return errors.New("for a while, a name can only be allowed; without a duration it is denied for good")
+	case r.Duration < 0 || r.Duration > maxAllowed:
+		return fmt.Errorf("the duration is at most %v; without one, the name is allowed for good", maxAllowed)
+	}
+	one.Until = time.Now().Add(r.Duration).Round(time.Second)
+	if err := p.s.allowed.Add(one); err != nil {
+		return err
+	}
+	p.s.storeAllowances()
+	p.s.log.Info("a name is allowed for a while", "for", r.Duration, "group", r.Group)
+	p.s.requests.settle(one.Name, func(q request) bool { return p.concerns(r, q.address) })
+	return nil
+}
+
+// newAllowance is what a ruling for a while is about, without its end.
+func newAllowance(r ui.Ruling) (resolver.Allowance, error) {
+	one := resolver.Allowance{Group: r.Group, Client: r.Client}
+	rules, err := lists.ParseRule(r.Rule, lists.Allow)
+	if err != nil {
+		return one, err
+	}
+	if len(rules) != 1 || rules[0].Shape != lists.Subtree || rules[0].Important || len(rules[0].Clients)+len(rules[0].Types)+len(rules[0].DenyAllow) > 0 || rules[0].Rewrite != nil {
+		return one, fmt.Errorf("%q: for a while, write just a name; it is allowed with everything below it", r.Rule)
+	}
+	one.Name = rules[0].Name
+	if ip, err := netip.ParseAddr(r.Client); err == nil {
+		one.Client, one.Address = "", ip.Unmap().WithZone("")
+	}
+	return one, nil
+}
+
+// Remove implements ui.Rules.
+func (p pageRules) Remove(r ui.Ruling) error {
+	p.s.ruling.Lock()
+	defer p.s.ruling.Unlock()
+	found := false
+	if one, err := newAllowance(r); err == nil {
+		if found = p.s.allowed.Remove(one); found {
+			p.s.storeAllowances()
+		}
+	}
+	text := strings.TrimSpace(r.Rule)
+	if _, err := lists.ParseRule(text, lists.Deny); err != nil {
+		return err
+	}
+	if r.Client != "" {
+		var err error
+		if text, err = forClient(text, r.Client); err != nil {
+			return err
+		}
+	}
+	var there bool
+	err := p.edit(func(f *rulesFile) bool {
+		there = f.remove(r.Group, text)
+		return there
+	})
+	if err == nil && !found && !there {
+		err = fmt.Errorf("there is no such rule: %q: %w", r.Rule, ui.ErrNotFound)
+	}
+	return err
+}
+
+// forClient is a rule for one client only: the name of an entry or an address.
+func forClient(text, client string) (string, error) {
+	if rules, err := lists.ParseRule(text, lists.Deny); err == nil && len(rules) == 1 && rules[0].Shape == lists.Subtree && !strings.ContainsAny(text, "|^$") {
+		text = "||" + text + "^"
+	}
+	mark := "$"
+	if strings.Contains(text, "^$") {
+		mark = ","
+	}
+	text += mark + "client='" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(client) + "'"
+	rules, err := lists.ParseRule(text, lists.Deny)
+	if err != nil {
+		return "", err
+	}
+	if len(rules) != 1 || len(rules[0].Clients) != 1 {
+		return "", fmt.Errorf("%q cannot be for one client: write a name", text)
+	}
+	return text, nil
+}
+
+// edit changes the file of rules as it is now, and puts them to use. The caller
+// holds s.ruling.
+func (p pageRules) edit(change func(*rulesFile) bool) error {
+	g := p.s.current.Load()
+	f, err := readRulesFile(g.rulesBy, g.config)
+	if err != nil {
+		return fmt.Errorf("the rules cannot be read, so nothing is changed: %w", err)
+	}
+	if !change(f) {
+		return nil
+	}
+	if err := f.write(); err != nil {
+		return fmt.Errorf("the rules cannot be written ([blocking] rules_file says where): %w", err)
+	}
+	f = parseRulesFile(f.path, f.text(), g.config) // with the lines of now
+	own, _ := g.config.own()
+	if err := g.store.ReplaceOwn(append(own, g.config.pageRules(f)...)); err != nil {
+		return err
+	}
+	p.s.log.Info("rules are changed by the page", "file", f.path)
+	return nil
+}
+
+// known says whether those whom a ruling is for exist.
+func (p pageRules) known(r ui.Ruling) error {
+	t := ui.Target{Group: r.Group, Client: r.Client}
+	if _, err := netip.ParseAddr(r.Client); err == nil {
+		t.Client = ""
+	}
+	return pauser(p).known(t)
+}
+
+// concerns says whether a ruling holds for who asks from an address.
+func (p pageRules) concerns(r ui.Ruling, ip netip.Addr) bool {
+	a := p.s.current.Load().askerAt(ip)
+	if written, err := netip.ParseAddr(r.Client); err == nil {
+		return written.Unmap().WithZone("") == ip
+	}
+	switch {
+	case r.Group != "":
+		for _, name := range a.policy.Groups {
+			if name == r.Group {
+				return true
+			}
+		}
+		return false
+	case r.Client != "":
+		return r.Client == a.policy.Client
+	}
+	return true
+}
