@@ -104,7 +104,8 @@ func (c counts) begin(sums *Counts) (denies map[string]bool) {
 	for _, l := range now.Lists {
 		if l.Denies {
 			denies[l.Name] = true
-			sums.Blocked[l.Name] = sums.Blocked[l.Name]
+			reasons := sums.Blocked[l.Name] // all 0 where there is none
+			sums.Blocked[l.Name] = reasons
 		}
 	}
 	for _, company := range now.NoAccount {
