@@ -54,10 +54,15 @@ func runExplain(ctx context.Context, f *flags, o explainFlags, names []string, o
 	if err != nil {
 		return err
 	}
-	if paused, err := readPauses(dir); err == nil { // else the server counts it as none as well
-		pause.Restore(paused)
+	paused, pauseErr := readPauses(dir)
+	allowances, allowedErr := readAllowances(dir)
+	for _, err := range []error{pauseErr, allowedErr} {
+		if err != nil { // the server says so too, and goes on without
+			fmt.Fprintln(errOut, "warning:", err)
+		}
 	}
-	for _, one := range readAllowances(dir) {
+	pause.Restore(paused)
+	for _, one := range allowances {
 		_ = allowed.Add(one) // as many as the server has
 	}
 	if err := g.readNeighbours(ctx, o.client); err != nil {

@@ -14,32 +14,6 @@ import (
 	"deadpixel/ui"
 )
 
-// both is an Observer that tells two others. Exchanges with upstreams are told to
-// metrics alone; see parts.observer.
-type both struct{ one, other resolver.Observer }
-
-// Fork implements resolver.Forker.
-func (b both) Fork() resolver.Observer { return both{forked(b.one), forked(b.other)} }
-
-func forked(o resolver.Observer) resolver.Observer {
-	if f, ok := o.(resolver.Forker); ok {
-		return f.Fork()
-	}
-	return o
-}
-
-// Observe implements resolver.Observer.
-func (b both) Observe(e resolver.Event) {
-	b.one.Observe(e)
-	b.other.Observe(e)
-}
-
-// ObserveExchange implements resolver.Observer.
-func (b both) ObserveExchange(e resolver.Exchange) {
-	b.one.ObserveExchange(e)
-	b.other.ObserveExchange(e)
-}
-
 // record opens the history and keeps it until the returned function has been called.
 func (s *server) record(c *Config) (end func(), err error) {
 	settings, err := s.historySettings(c)

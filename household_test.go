@@ -317,10 +317,10 @@ func TestPauseEnds(t *testing.T) {
 	}
 }
 
-// Pauses that cannot be read are told, and count as none.
-func TestDamagedPauses(t *testing.T) {
+// Pauses and allowances that cannot be read are told, and count as none.
+func TestDamagedState(t *testing.T) {
 	for name, text := range map[string]string{
-		"cut off":       `[{"group":"kids","until":"2099-01-01T00`,
+		"cut off":       `[{"name":"ads.example","group":"kids","until":"2099-01-01T00`,
 		"no JSON":       "\x00\x00\x00\x00",
 		"another shape": `{"kids":true}`,
 		"no time":       `[{"group":"kids","until":"soon"}]`,
@@ -332,11 +332,16 @@ func TestDamagedPauses(t *testing.T) {
 			if err := os.Mkdir(dir, 0o700); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(dir, pauseFile), []byte(text), 0o600); err != nil {
-				t.Fatal(err)
+			files := []string{pauseFile, allowedFile}
+			for _, file := range files {
+				if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
 			}
 			p.start()
-			wantIn(t, strings.Join(p.said, "\n"), "the pauses of before cannot be read")
+			wantIn(t, strings.Join(p.said, "\n"), "the pauses of before cannot be read", "what was allowed for a while cannot be read")
+			_, out := p.command("explain", "ads.example")
+			wantIn(t, out, append(files, "blocked")...)
 			p.want(kid, "ads.example", blocked)
 			p.stop()
 		})

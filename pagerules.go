@@ -1,12 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -33,8 +30,13 @@ type storedAllowance struct {
 }
 
 // restoreAllowances takes over what was allowed for a while when the program ended.
+// A file that cannot be read is told and counts as none.
 func (s *server) restoreAllowances(dir string) {
-	for _, one := range readAllowances(dir) {
+	all, err := readAllowances(dir)
+	if err != nil {
+		s.log.Error("what was allowed for a while cannot be read; everything is blocked as configured", "err", err)
+	}
+	for _, one := range all {
 		if err := s.allowed.Add(one); err != nil {
 			s.log.Error("what was allowed for a while is not all taken over", "err", err)
 			return
@@ -42,40 +44,28 @@ func (s *server) restoreAllowances(dir string) {
 	}
 }
 
-// readAllowances reads what is allowed for a while; nothing where there is no file, or
-// one that makes no sense: then everything is blocked as configured.
-func readAllowances(dir string) []resolver.Allowance {
-	b, err := os.ReadFile(filepath.Join(dir, allowedFile))
-	var stored []storedAllowance
-	if err != nil || json.Unmarshal(b, &stored) != nil {
-		return nil
-	}
+// readAllowances reads what is allowed for a while.
+func readAllowances(dir string) ([]resolver.Allowance, error) {
+	stored, err := readState[storedAllowance](filepath.Join(dir, allowedFile))
 	var all []resolver.Allowance
 	for _, a := range stored {
 		if name, err := lists.Normalize(a.Name); err == nil && name != "" {
 			all = append(all, resolver.Allowance{Name: name, Group: a.Group, Client: a.Client, Until: a.Until})
 		}
 	}
-	return all
+	return all, err
 }
 
 // storeAllowances writes down what is allowed for a while. It holds also when that
 // fails, which is told. The caller holds s.ruling.
 func (s *server) storeAllowances() {
-	path, stored := filepath.Join(s.dataDir(s.current.Load().config), allowedFile), []storedAllowance{}
+	var stored []storedAllowance
 	for _, a := range s.allowed.All(time.Now()) {
 		if !a.Address.IsValid() {
 			stored = append(stored, storedAllowance{a.Name, a.Group, a.Client, a.Until})
 		}
 	}
-	if _, err := os.Stat(path); len(stored) == 0 && errors.Is(err, fs.ErrNotExist) {
-		return
-	}
-	b, err := json.Marshal(stored)
-	if err == nil {
-		err = lists.ReplaceFile(path, b)
-	}
-	if err != nil {
+	if err := writeState(filepath.Join(s.dataDir(s.current.Load().config), allowedFile), stored); err != nil {
 		s.log.Error("what is allowed for a while will not outlive a restart", "err", err)
 	}
 }
@@ -128,7 +118,7 @@ func (p pageRules) Add(r ui.Ruling) error {
 		err = p.edit(func(f *rulesFile) bool { return f.add(r.Group, text) })
 	}
 	if err == nil && r.Allow {
-		p.s.requests.settle(r.Rule, func(q request) bool { return p.concerns(r, q.address) })
+		p.answers(r, r.Rule)
 	}
 	return err
 }
@@ -150,13 +140,13 @@ func (p pageRules) allowFor(r ui.Ruling) error {
 	}
 	p.s.storeAllowances()
 	p.s.log.Info("a name is allowed for a while", "for", r.Duration, "group", r.Group)
-	p.s.requests.settle(one.Name, func(q request) bool { return p.concerns(r, q.address) })
+	p.answers(r, one.Name)
 	return nil
 }
 
 // newAllowance is what a ruling for a while is about, without its end.
 func newAllowance(r ui.Ruling) (resolver.Allowance, error) {
-	one := resolver.Allowance{Group: r.Group, Client: r.Client}
+	one := whose(r)
 	rules, err := lists.ParseRule(r.Rule, lists.Allow)
 	if err != nil {
 		return one, err
@@ -165,9 +155,6 @@ func newAllowance(r ui.Ruling) (resolver.Allowance, error) {
 		return one, fmt.Errorf("%q: for a while, write just a name; it is allowed with everything below it", r.Rule)
 	}
 	one.Name = rules[0].Name
-	if ip, err := netip.ParseAddr(r.Client); err == nil {
-		one.Client, one.Address = "", ip.Unmap().WithZone("")
-	}
 	return one, nil
 }
 
@@ -247,29 +234,23 @@ func (p pageRules) edit(change func(*rulesFile) bool) error {
 
 // known says whether those whom a ruling is for exist.
 func (p pageRules) known(r ui.Ruling) error {
-	t := ui.Target{Group: r.Group, Client: r.Client}
-	if _, err := netip.ParseAddr(r.Client); err == nil {
-		t.Client = ""
-	}
-	return pauser(p).known(t)
+	to := whose(r)
+	return pauser(p).known(ui.Target{Group: to.Group, Client: to.Client})
 }
 
-// concerns says whether a ruling holds for who asks from an address.
-func (p pageRules) concerns(r ui.Ruling, ip netip.Addr) bool {
-	a := p.s.current.Load().askerAt(ip)
-	if written, err := netip.ParseAddr(r.Client); err == nil {
-		return written.Unmap().WithZone("") == ip
+// whose is for whom a ruling is, as an allowance without a name has it.
+func whose(r ui.Ruling) resolver.Allowance {
+	if ip, err := netip.ParseAddr(r.Client); err == nil {
+		return resolver.Allowance{Group: r.Group, Address: ip.Unmap().WithZone("")}
 	}
-	switch {
-	case r.Group != "":
-		for _, name := range a.policy.Groups {
-			if name == r.Group {
-				return true
-			}
-		}
-		return false
-	case r.Client != "":
-		return r.Client == a.policy.Client
-	}
-	return true
+	return resolver.Allowance{Group: r.Group, Client: r.Client}
+}
+
+// answers drops the wishes that a ruling grants.
+func (p pageRules) answers(r ui.Ruling, written string) {
+	granted := whose(r)
+	p.s.requests.settle(written, func(q request) bool {
+		a := p.s.current.Load().askerAt(q.address)
+		return granted.For(a.policy, &a.who)
+	})
 }

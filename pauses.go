@@ -1,16 +1,11 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
-	"deadpixel/lists"
 	"deadpixel/resolver"
 	"deadpixel/ui"
 )
@@ -31,7 +26,6 @@ func (s *server) restorePauses(dir string) {
 	until, err := readPauses(dir)
 	if err != nil {
 		s.log.Error("the pauses of before cannot be read; everything is blocked as configured", "err", err)
-		return
 	}
 	s.pause.Restore(until)
 	if on := s.pause.All(time.Now()); len(on) > 0 {
@@ -39,39 +33,25 @@ func (s *server) restorePauses(dir string) {
 	}
 }
 
-// readPauses reads what is paused until when; nothing where there is no file.
+// readPauses reads what is paused until when.
 func readPauses(dir string) (map[resolver.Target]time.Time, error) {
-	b, err := os.ReadFile(filepath.Join(dir, pauseFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	var stored []storedPause
-	if err == nil {
-		err = json.Unmarshal(b, &stored)
-	}
-	if err != nil {
-		return nil, err
-	}
+	stored, err := readState[storedPause](filepath.Join(dir, pauseFile))
 	until := map[resolver.Target]time.Time{}
 	for _, p := range stored {
 		until[resolver.Target{Group: p.Group, Client: p.Client}] = p.Until
 	}
-	return until, nil
+	return until, err
 }
 
 // storePauses writes down what is paused.
 func (s *server) storePauses(dir string) error {
 	s.storing.Lock() // or an older state could replace a newer one
 	defer s.storing.Unlock()
-	stored := []storedPause{}
+	var stored []storedPause
 	for target, until := range s.pause.All(time.Now()) {
 		stored = append(stored, storedPause{target.Group, target.Client, until})
 	}
-	b, err := json.Marshal(stored)
-	if err == nil {
-		err = lists.ReplaceFile(filepath.Join(dir, pauseFile), b)
-	}
-	if err != nil {
+	if err := writeState(filepath.Join(dir, pauseFile), stored); err != nil {
 		return fmt.Errorf("the pause will not outlive a restart: %w", err)
 	}
 	return nil

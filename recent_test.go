@@ -16,12 +16,6 @@ func blockedFor(ip, name string) resolver.Event {
 	return resolver.Event{Time: time.Now(), Client: netip.MustParseAddr(ip), Outcome: resolver.Blocked, Name: []byte(name), List: "starter"}
 }
 
-// nobody observes nothing.
-type nobody struct{}
-
-func (nobody) Observe(resolver.Event)            {}
-func (nobody) ObserveExchange(resolver.Exchange) {}
-
 func TestRecentNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		off := netip.MustParseAddr("192.0.2.9")
@@ -43,15 +37,14 @@ func TestRecentNames(t *testing.T) {
 				t.Errorf("%s sees %q, want %q", ip, got, want)
 			}
 		}
-		w := watching{nobody{}, r, nil}
-		one, two := w.Fork(), w.Fork() // two sockets
+		one, two := observers{r}.Fork(), r.Fork() // two sockets
 		one.Observe(blockedFor("192.0.2.1", "a.example"))
 		time.Sleep(time.Second)
 		two.Observe(blockedFor("::ffff:192.0.2.1", "b.example"))
 		time.Sleep(time.Second)
 		two.Observe(blockedFor("192.0.2.1", "a.example"))
 		one.Observe(blockedFor("192.0.2.2", "c.example"))
-		w.Observe(blockedFor("192.0.2.9", "off.example"))
+		r.Observe(blockedFor("192.0.2.9", "off.example"))
 		forwarded := blockedFor("192.0.2.1", "open.example")
 		forwarded.Outcome = resolver.Forwarded
 		one.Observe(forwarded)
@@ -94,30 +87,5 @@ func TestRecentNames(t *testing.T) {
 			}
 		}
 		stop()
-	})
-}
-
-func TestRequests(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var r requests
-		ip := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}) }
-		for i := range maxRequests {
-			if err := r.put(request{ip(i), "x.example", time.Now()}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := r.put(request{ip(0), "x.example", time.Now()}); err != nil {
-			t.Errorf("once more: %v", err)
-		}
-		if err := r.put(request{ip(0), "y.example", time.Now()}); err == nil {
-			t.Error("one too many")
-		}
-		if n := r.settle("X.example.", func(q request) bool { return q.address == ip(3) }); n != 1 || len(r.open()) != maxRequests-1 {
-			t.Errorf("%d settled, %d left", n, len(r.open()))
-		}
-		time.Sleep(requestKept)
-		if len(r.open()) != 0 {
-			t.Error("old ones are left")
-		}
 	})
 }

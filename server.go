@@ -129,7 +129,7 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 		return err
 	}
 	defer recorded() // after the last answer
-	s.dns = serve.New(serve.Options{Handler: g.resolver, Observer: watching{both{s.metrics, s.history}, s.recent, nil}, Log: s.log})
+	s.dns = serve.New(serve.Options{Handler: g.resolver, Observer: observers{s.metrics, s.history, s.recent}, Log: s.log})
 	s.dns.Use(s.sockets)
 	s.join()
 	for _, w := range c.warnings() {

@@ -26,8 +26,8 @@ func (a *Allowance) same(o *Allowance) bool {
 	return a.Name == o.Name && a.Group == o.Group && a.Client == o.Client && a.Address == o.Address
 }
 
-// isFor says whether the allowance is for who, for whom p holds.
-func (a *Allowance) isFor(p *Policy, who *lists.Who) bool {
+// For says whether the allowance is for who, for whom p holds.
+func (a *Allowance) For(p *Policy, who *lists.Who) bool {
 	switch {
 	case a.Group != "":
 		return slices.Contains(p.Groups, a.Group)
@@ -128,7 +128,7 @@ func (a *Allowances) Find(name []byte, p *Policy, who *lists.Who, t time.Time) (
 	}
 	for i := range *now {
 		one := &(*now)[i]
-		if t.Before(one.Until) && one.Until.After(found.Until) && covers(one.Name, name) && one.isFor(p, who) {
+		if t.Before(one.Until) && one.Until.After(found.Until) && covers(one.Name, name) && one.For(p, who) {
 			found, ok = *one, true
 		}
 	}
