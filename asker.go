@@ -83,8 +83,7 @@ func (g *generation) whyAsleep(a asker, place int) string {
 	if l.Groups != nil && !slices.ContainsFunc(l.Groups, func(name string) bool { return slices.Contains(a.policy.Groups, name) }) {
 		return "the list serves other groups"
 	}
-	zone, err := g.config.zone()
-	if on, _ := l.Schedule.Active(time.Now(), zone); err == nil && !on {
+	if on, _ := l.Schedule.Active(time.Now(), g.zone); !on {
 		return "the list is not on now"
 	}
 	return "the group that the list serves does not block now"

@@ -54,8 +54,8 @@ func runCheck(c *cobra.Command, f *flags, download bool) error {
 		return errSilent
 	}
 	failed := false
-	written, err := readRulesFile(config.rulesFile(dir), config)
-	for _, problem := range append(written.problems, each(err)...) {
+	written := readRulesFile(config.rulesFile(dir), config)
+	for _, problem := range written.problems {
 		failed = true
 		fmt.Fprintln(out, problem)
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/miekg/dns"
 
-	"deadpixel/lists/owners"
 	"deadpixel/ui"
 )
 
@@ -232,9 +231,7 @@ func (c *comparison) explain() {
 	for i, x := range c.changes {
 		questions[i], before[i], after[i] = x.sample, x.before, x.after
 		x.Before.Verdict, x.Before.Note, x.After.Note = x.before.verdict, x.before.note, x.after.note
-		if o, known := owners.Lookup(c.after.owners.data.Load(), x.Name); known {
-			x.Owner, x.Category = o.Company, o.Category
-		}
+		x.Owner, x.Category = c.after.owners.lookup(x.Name)
 	}
 	if c.before != nil {
 		for i, r := range c.before.rulesOf(questions, before) {

@@ -50,12 +50,6 @@ func (d *decoder) table(tree map[string]any, into any, path string) {
 // unknown reports a key that no field has.
 func (d *decoder) unknown(full, key string, fields map[string]reflect.Value) {
 	plain := arrayIndex.ReplaceAllString(full, "")
-	if _, inside, ok := strings.Cut(strings.TrimPrefix(plain, "groups."), "."); ok && strings.HasPrefix(plain, "groups.") {
-		if what, known := unbuilt["groups.*."+inside]; known {
-			d.problem(full, "%s: this version has no such feature yet (%s); remove the key", plain, what)
-			return
-		}
-	}
 	if what, ok := unbuilt[plain]; ok {
 		d.problem(full, "%s: this version has no such feature yet (%s); remove the key", plain, what)
 		return
@@ -296,5 +290,5 @@ func editDistance(a, b string) int {
 		}
 		rows = [3][]int{last, now, before}
 	}
-	return slices.Clone(rows[1])[len(b)]
+	return rows[1][len(b)]
 }

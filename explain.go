@@ -41,22 +41,22 @@ func (g *generation) explain(ctx context.Context, q ui.Question) (ui.Explanation
 	everything := a.who
 	everything.Lists = nil
 	switch {
-	case j.list == resolver.CanaryList || j.list == resolver.RebindList || j.list == lists.SafeSearchList:
+	case j.list == resolver.CanaryList || j.list == lists.SafeSearchList:
 		e.Rule, e.Source, e.Line = e.Name, g.config.file, g.lineOf(j.list, a)
 		if j.list == lists.SafeSearchList {
 			e.Group = g.safeGroup(a)
 		}
-		g.tell(&e, a, found)
+		tell(&e, found)
 	case g.allowed.Decided(v):
 		one, _ := g.allowed.Find([]byte(e.Name), a.policy, &a.who, time.Now())
 		e.Rule, e.Source, e.Note = one.Name, "the page", g.untilWhen(one.Until)
 		e.Offer = newOffer(one)
-		g.tell(&e, a, found)
+		tell(&e, found)
 	case j.list != "" && len(found) > 0:
 		g.decided(&e, a, found[0])
-		g.tell(&e, a, found[1:])
+		tell(&e, found[1:])
 	case a.now.Blocks:
-		g.tell(&e, a, found)
+		tell(&e, found)
 	}
 	if g.local.Owns(e.Name) == "" {
 		g.asleep(&e, a, found, g.store.Explain(e.Name, qtype, &everything))
@@ -87,7 +87,7 @@ func (g *generation) explainAddress(e *ui.Explanation, a asker, ip netip.Addr) {
 	}
 	e.Verdict, e.List = wordFor(found[0].Verdict), found[0].List
 	g.decided(e, a, found[0])
-	g.tell(e, a, found[1:])
+	tell(e, found[1:])
 	if e.Verdict == verdictBlocked {
 		e.Remedy = g.remedy(a, e.Name, e.List, found[0].Verdict)
 	}
@@ -103,15 +103,20 @@ func (g *generation) decided(e *ui.Explanation, a asker, x lists.Explanation) {
 		e.Group = g.group(a, x.Place)
 	}
 	if at := x.Place - g.own; at >= 0 {
-		e.Schedule = g.config.allLists()[at].Schedule
+		e.Schedule = g.lists[at].Schedule
 	}
 }
 
 // tell adds rules that match, but are weaker.
-func (g *generation) tell(e *ui.Explanation, a asker, found []lists.Explanation) {
+func tell(e *ui.Explanation, found []lists.Explanation) {
 	for _, x := range found {
-		e.Weaker = append(e.Weaker, ui.Rule{Verdict: wordFor(x.Verdict), List: x.List, Rule: x.Rule, Source: x.Source, Line: x.Line, Group: x.Group})
+		e.Weaker = append(e.Weaker, ruleOf(x))
 	}
+}
+
+// ruleOf is a rule that matches, in the words of the page.
+func ruleOf(x lists.Explanation) ui.Rule {
+	return ui.Rule{Verdict: wordFor(x.Verdict), List: x.List, Rule: x.Rule, Source: x.Source, Line: x.Line, Group: x.Group}
 }
 
 // asleep adds the rules that would match if their lists applied.
@@ -120,8 +125,9 @@ func (g *generation) asleep(e *ui.Explanation, a asker, awake, all []lists.Expla
 		if slices.ContainsFunc(awake, func(o lists.Explanation) bool { return o.Place == x.Place && o.Line == x.Line }) {
 			continue
 		}
-		e.Asleep = append(e.Asleep, ui.Rule{Verdict: wordFor(x.Verdict), List: x.List, Rule: x.Rule, Source: x.Source, Line: x.Line, Group: x.Group,
-			Why: g.whyAsleep(a, x.Place)})
+		r := ruleOf(x)
+		r.Why = g.whyAsleep(a, x.Place)
+		e.Asleep = append(e.Asleep, r)
 	}
 }
 
@@ -151,9 +157,7 @@ func newOffer(one resolver.Allowance) *ui.Offer {
 
 // untilWhen says when what is allowed for a while is over.
 func (g *generation) untilWhen(t time.Time) string {
-	if zone, err := g.config.zone(); err == nil {
-		t = t.In(zone)
-	}
+	t = t.In(g.zone)
 	layout := "15:04"
 	if time.Until(t) >= 12*time.Hour {
 		layout = "Mon 2 Jan, 15:04"

@@ -50,6 +50,7 @@ func runExplain(ctx context.Context, f *flags, o explainFlags, names []string, o
 		return err
 	}
 	defer g.pools.closeExcept(nil)
+	g.warn(errOut, "")
 	dir, err := g.config.dataDir(f.data)
 	if err != nil {
 		return err
@@ -58,7 +59,7 @@ func runExplain(ctx context.Context, f *flags, o explainFlags, names []string, o
 	allowances, allowedErr := readAllowances(dir)
 	for _, err := range []error{pauseErr, allowedErr} {
 		if err != nil { // the server says so too, and goes on without
-			fmt.Fprintln(errOut, "warning:", err)
+			fmt.Fprintf(errOut, "%v (warning)\n", err)
 		}
 	}
 	pause.Restore(paused)
@@ -128,6 +129,38 @@ func offline(ctx context.Context, f *flags, pause *resolver.Pause, allowed *reso
 		return nil, err
 	}
 	return g, nil
+}
+
+// warn tells what an offline generation does not know: of rules with a mistake, and
+// of each list that is not whole; fetch is what helps where there is no copy.
+func (g *generation) warn(errOut io.Writer, fetch string) {
+	for _, problem := range g.mistakes {
+		fmt.Fprintf(errOut, "%v (warning)\n", problem)
+	}
+	for _, l := range g.store.Status() {
+		message := ""
+		switch copied := !l.Updated.IsZero(); {
+		case copied && l.LastError == "":
+			continue
+		case copied:
+			message = "its last good copy counts: " + l.LastError
+		case l.LastError != "":
+			message = "it is left out: " + l.LastError
+		default:
+			message = "it is left out: it has not been fetched yet" + fetch
+		}
+		fmt.Fprintf(errOut, "%v (warning)\n", Problem{g.config.file, g.config.lineOfList(l.Name), fmt.Sprintf("list %s: %s", l.Name, message)})
+	}
+}
+
+// lineOfList is the line of the [[lists]] entry of a name, 0 for a default one.
+func (c *Config) lineOfList(name string) int {
+	for i, l := range c.Lists {
+		if l.Name == name {
+			return c.lines.of(fmt.Sprintf("lists[%d].source", i))
+		}
+	}
+	return 0
 }
 
 // printExplanation writes e for a person.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -22,6 +23,8 @@ import (
 // next one aside; what lives longer (sockets, counters, the pause) is in server.
 type generation struct {
 	config   *Config
+	zone     *time.Location   // whose clock counts
+	lists    []ListConfig     // all of them, also those that follow from groups
 	access   *resolver.Access // who may ask
 	visitors *resolver.Access // who may see the page
 	pools    *pools
@@ -35,6 +38,7 @@ type generation struct {
 	applies  []resolver.Applies // to whom each list of the store applies, by its place
 	own      int                // how many of them are rules of the configuration and of the page
 	rulesBy  string             // the file of the page's rules
+	mistakes []error            // that were in it
 	allowed  *resolver.Allowances
 	trusted  *resolver.Forwarders
 	resolver *resolver.Resolver
@@ -73,8 +77,11 @@ func (p parts) observer() resolver.Observer {
 // newGeneration builds one, without its lists. Connections and the cache of old
 // (which may be nil) are taken over where the configuration allows.
 func newGeneration(c *Config, old *generation, p parts) (*generation, error) {
-	g := &generation{config: c, rulesBy: c.rulesFile(p.dataDir), allowed: p.allowed}
+	g := &generation{config: c, lists: c.allLists(), rulesBy: c.rulesFile(p.dataDir), allowed: p.allowed}
 	var err error
+	if g.zone, err = c.zone(); err != nil {
+		return nil, err
+	}
 	if g.access, err = resolver.NewAccess(c.DNS.AllowFrom, p.log); err != nil {
 		return nil, fmt.Errorf("dns.allow_from: %w", err)
 	}
@@ -110,10 +117,11 @@ func (g *generation) load(ctx context.Context, old *generation, p parts) error {
 	if g.owners, err = newOwnership(ctx, c, fetcher, p); err != nil {
 		return err
 	}
-	written, err := readRulesFile(g.rulesBy, c)
-	for _, problem := range append(written.problems, each(err)...) {
-		p.log.Error("the rules of the page have a mistake; all others hold", "problem", problem)
+	written := readRulesFile(g.rulesBy, c)
+	for _, problem := range written.problems {
+		p.log.Error("a mistake in the rules of the page", "problem", problem)
 	}
+	g.mistakes = written.problems
 	options := lists.Options{Own: c.pageRules(written), Dir: p.dataDir, ReadOnly: p.metrics == nil, Log: p.log, OnFailure: p.onFailure(), Gentle: p.serving}
 	if g.store, err = openStore(c, options, fetcher); err != nil {
 		return err
@@ -143,7 +151,7 @@ func (g *generation) load(ctx context.Context, old *generation, p parts) error {
 		return err
 	}
 	g.without.Store(c.without(g.owners.data.Load()))
-	g.own = len(g.applies) - len(c.allLists())
+	g.own = len(g.applies) - len(g.lists)
 	g.trusted, err = resolver.NewForwarders(c.DNS.TrustECSFrom)
 	if err != nil {
 		return fmt.Errorf("dns.trust_ecs_from: %w", err)
@@ -210,7 +218,7 @@ func (g *generation) start() {
 // refreshImplied makes anew what comes from ownership data.
 func (g *generation) refreshImplied(ctx context.Context) {
 	g.without.Store(g.config.without(g.owners.data.Load()))
-	for _, l := range g.config.allLists() {
+	for _, l := range g.lists {
 		if fromOwners(l.Source) {
 			_ = g.store.Refresh(ctx, l.Name, false) // its status and the log say what went wrong
 		}
@@ -266,16 +274,8 @@ func (c *Config) list(f *fetch.Fetcher, l ListConfig) (lists.Config, error) {
 
 // sameUpstreams says whether answers of one configuration hold for the other.
 func sameUpstreams(a, b *Config) bool {
-	if len(a.Upstream.Routes) != len(b.Upstream.Routes) || !slices.Equal(a.Upstream.Servers, b.Upstream.Servers) ||
-		!slices.EqualFunc(a.groupServers(), b.groupServers(), slices.Equal) {
-		return false
-	}
-	for suffix, servers := range a.Upstream.Routes {
-		if other, ok := b.Upstream.Routes[suffix]; !ok || !slices.Equal(servers, other) {
-			return false
-		}
-	}
-	return true
+	return slices.Equal(a.Upstream.Servers, b.Upstream.Servers) && maps.EqualFunc(a.Upstream.Routes, b.Upstream.Routes, slices.Equal) &&
+		slices.EqualFunc(a.groupServers(), b.groupServers(), slices.Equal)
 }
 
 // buildTime is the earliest that now can be.

@@ -39,6 +39,15 @@ func (c *Config) zone() (*time.Location, error) {
 // groupNames are the groups in the order in which they are told.
 func (c *Config) groupNames() []string { return slices.Sorted(maps.Keys(c.Groups)) }
 
+// clientNames are the names of [[clients]], as they are written.
+func (c *Config) clientNames() []string {
+	var names []string
+	for _, one := range c.Clients {
+		names = append(names, one.Name)
+	}
+	return names
+}
+
 // groupServers are the different sets of servers that groups have of their own, in
 // an order that depends on nothing else.
 func (c *Config) groupServers() [][]string {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -65,21 +66,15 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 // message prints problems as they stand, each on its line, and names the program
 // before everything else.
 func message(err error) string {
-	if list, ok := err.(interface{ Unwrap() []error }); ok {
-		text := ""
-		for i, e := range list.Unwrap() {
-			if i > 0 {
-				text += "\n"
-			}
-			text += message(e)
+	var lines []string
+	for _, e := range each(err) {
+		line := e.Error()
+		if !errors.As(e, new(Problem)) {
+			line = "deadpixel: " + line
 		}
-		return text
+		lines = append(lines, line)
 	}
-	var p Problem
-	if errors.As(err, &p) {
-		return err.Error()
-	}
-	return "deadpixel: " + err.Error()
+	return strings.Join(lines, "\n")
 }
 
 // commands is the command line.

@@ -76,7 +76,7 @@ type pageRules struct{ s *server }
 // Written implements ui.Rules.
 func (p pageRules) Written() ui.Written {
 	g := p.s.current.Load()
-	f, err := readRulesFile(g.rulesBy, g.config)
+	f := readRulesFile(g.rulesBy, g.config)
 	w := ui.Written{File: g.rulesBy, Rules: []ui.WrittenRule{}, Allowed: []ui.Allowed{}, Problems: []string{}}
 	for _, s := range f.sections {
 		for _, r := range s.rules {
@@ -87,7 +87,7 @@ func (p pageRules) Written() ui.Written {
 			w.Rules = append(w.Rules, one)
 		}
 	}
-	for _, problem := range append(f.problems, each(err)...) {
+	for _, problem := range f.problems {
 		w.Problems = append(w.Problems, problem.Error())
 	}
 	for _, a := range p.s.allowed.All(time.Now()) {
@@ -191,8 +191,12 @@ func (p pageRules) Remove(r ui.Ruling) error {
 
 // forClient is a rule for one client only: the name of an entry or an address.
 func forClient(text, client string) (string, error) {
-	if rules, err := lists.ParseRule(text, lists.Deny); err == nil && len(rules) == 1 && rules[0].Shape == lists.Subtree && !strings.ContainsAny(text, "|^$") {
-		text = "||" + text + "^"
+	bare, allows := strings.CutPrefix(text, "@@")
+	if rules, err := lists.ParseRule(bare, lists.Deny); err == nil && len(rules) == 1 && rules[0].Shape == lists.Subtree && !strings.ContainsAny(bare, "|^$") {
+		text = "||" + bare + "^"
+		if allows {
+			text = "@@" + text
+		}
 	}
 	mark := "$"
 	if strings.Contains(text, "^$") {
@@ -213,9 +217,9 @@ func forClient(text, client string) (string, error) {
 // holds s.ruling.
 func (p pageRules) edit(change func(*rulesFile) bool) error {
 	g := p.s.current.Load()
-	f, err := readRulesFile(g.rulesBy, g.config)
-	if err != nil {
-		return fmt.Errorf("the rules cannot be read, so nothing is changed: %w", err)
+	f := readRulesFile(g.rulesBy, g.config)
+	if f.unreadable != nil {
+		return fmt.Errorf("the rules cannot be read, so nothing is changed: %w", f.unreadable)
 	}
 	if !change(f) {
 		return nil

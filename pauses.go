@@ -171,10 +171,7 @@ func (p pauser) known(t ui.Target) error {
 	if _, ok := c.Groups[t.Group]; t.Group != "" && !ok {
 		return fmt.Errorf("there is no group %q%s: %w", t.Group, didYouMean(t.Group, c.groupNames()), ui.ErrNotFound)
 	}
-	var names []string
-	for _, one := range c.Clients {
-		names = append(names, one.Name)
-	}
+	names := c.clientNames()
 	if t.Client != "" && !slices.Contains(names, t.Client) {
 		return fmt.Errorf("there is no client %q in [[clients]]%s: %w", t.Client, didYouMean(t.Client, names), ui.ErrNotFound)
 	}
@@ -184,13 +181,9 @@ func (p pauser) known(t ui.Target) error {
 // listsOf are the names of the lists that serve a group and are on at t.
 func (g *generation) listsOf(group string, t time.Time) []string {
 	var names []string
-	zone, err := g.config.zone()
-	if err != nil {
-		return nil
-	}
-	for i, l := range g.config.allLists() {
+	for i, l := range g.lists {
 		a := g.applies[g.own+i]
-		if on, _ := a.Schedule.Active(t, zone); on && (a.Groups == nil || slices.Contains(a.Groups, group)) {
+		if on, _ := a.Schedule.Active(t, g.zone); on && (a.Groups == nil || slices.Contains(a.Groups, group)) {
 			names = append(names, l.Name)
 		}
 	}

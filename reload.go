@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
@@ -64,6 +63,10 @@ func (s *server) replace(ctx context.Context) error {
 	}
 
 	s.current.Store(next)
+	if dir := s.dataDir(c); dir != s.dataDir(old.config) { // what is to outlive a restart goes along
+		_ = pauser{s}.stored() // which tells it
+		s.storeAllowances()
+	}
 	s.history.Use(settings)
 	s.dns.Swap(next.resolver)
 	s.dns.Use(sockets)
@@ -96,8 +99,8 @@ func each(err error) []error {
 	if err == nil {
 		return nil
 	}
-	var joined interface{ Unwrap() []error }
-	if !errors.As(err, &joined) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
 		return []error{err}
 	}
 	var all []error

@@ -98,8 +98,8 @@ func runReplay(ctx context.Context, f *flags, o replayFlags, file string, in io.
 	return errors.Join(err, w.Flush())
 }
 
-// complete is an offline generation, with a warning for each list that is not
-// whole. With fetch, lists without a copy are downloaded first, into memory only.
+// complete is an offline generation. With fetch, lists without a copy are downloaded
+// first, into memory only.
 func complete(ctx context.Context, f *flags, fetch bool, errOut io.Writer) (*generation, error) {
 	g, err := offline(ctx, f, new(resolver.Pause), nil)
 	if err != nil {
@@ -114,35 +114,12 @@ func complete(ctx context.Context, f *flags, fetch bool, errOut io.Writer) (*gen
 		g.pools.closeExcept(nil)
 		return nil, ctx.Err()
 	}
-	for _, l := range g.store.Status() {
-		message := ""
-		switch copied := !l.Updated.IsZero(); {
-		case copied && l.LastError == "":
-			continue
-		case copied:
-			message = "its last good copy counts: " + l.LastError
-		case l.LastError != "":
-			message = "it is left out: " + l.LastError
-		default:
-			message = "it is left out: it has not been fetched yet; `--fetch` downloads it for this run"
-		}
-		fmt.Fprintf(errOut, "%v (warning)\n", Problem{g.config.file, g.config.lineOfList(l.Name), fmt.Sprintf("list %s: %s", l.Name, message)})
-	}
+	g.warn(errOut, "; `--fetch` downloads it for this run")
 	return g, nil
 }
 
 // standardInput is how the argument for it is written.
 const standardInput = "-"
-
-// lineOfList is the line of the [[lists]] entry of a name, 0 for a default one.
-func (c *Config) lineOfList(name string) int {
-	for i, l := range c.Lists {
-		if l.Name == name {
-			return c.lines.of(fmt.Sprintf("lists[%d].source", i))
-		}
-	}
-	return 0
-}
 
 // openQueryLog reads file, or in when that is standardInput. It returns when ctx ends, even
 // while it waits for somebody to type.

@@ -127,6 +127,10 @@ func TestRulesByThePage(t *testing.T) {
 		t.Errorf("check ends with %d", status)
 	}
 	wantIn(t, out, rules+":2: ", rules+":5: there is no group \"kidz\"; did you mean \"kids\"?")
+	if status, out = p.command("explain", "ads.example"); status != 0 {
+		t.Errorf("explain ends with %d", status)
+	}
+	wantIn(t, out, rules+":2: ", rules+":5: there is no group", "(warning)", "ads.example: allowed")
 	if text, err := os.ReadFile(p.config); err != nil || string(text) != config {
 		t.Errorf("%v: the configuration has changed:\n%s", err, text)
 	}

@@ -32,7 +32,9 @@ type rulesFile struct {
 	path     string
 	lines    []string // as they are, without their ends
 	sections []section
-	problems []error // of type Problem
+	problems []error // of type Problem, when it can be read
+
+	unreadable error
 }
 
 // section is what stands below a heading, or above the first one.
@@ -65,9 +67,9 @@ func (c *Config) rulesFile(dataDir string) string {
 	return c.path(c.Blocking.RulesFile)
 }
 
-// readRulesFile reads the file; one that is not there has no rules. The error says
-// that it cannot be read at all.
-func readRulesFile(path string, c *Config) (*rulesFile, error) {
+// readRulesFile reads the file; one that is not there has no rules. That it cannot be
+// read at all is its only problem, see rulesFile.unreadable.
+func readRulesFile(path string, c *Config) *rulesFile {
 	info, err := os.Stat(path)
 	if err == nil && info.Size() > maxRulesFile {
 		err = fmt.Errorf("%s: more than %d bytes; put most of it into a list", path, maxRulesFile)
@@ -76,10 +78,12 @@ func readRulesFile(path string, c *Config) (*rulesFile, error) {
 	if err == nil {
 		text, err = os.ReadFile(path)
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
+	f := parseRulesFile(path, string(text), c)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		f.unreadable = err
+		f.problems = []error{fmt.Errorf("%w; none of the rules in it is used", err)}
 	}
-	return parseRulesFile(path, string(text), c), err
+	return f
 }
 
 // parseRulesFile understands text, which is that of the file at path.
@@ -120,11 +124,15 @@ func newSection(heading string, c *Config) (section, error) {
 		Blocking *struct{}
 		Groups   map[string]struct{}
 	}
-	_, err := toml.Decode(heading, &tree)
-	if err == nil && tree.Blocking != nil {
+	meta, err := toml.Decode(heading, &tree)
+	more := err == nil && len(meta.Undecoded()) > 0 // such as [groups.kids.deny]
+	if tree.Blocking != nil && !more {
 		return section{}, nil
 	}
 	for name := range tree.Groups {
+		if more {
+			break
+		}
 		if _, known := c.Groups[name]; !known {
 			return section{unknown: true}, fmt.Errorf("there is no group %q%s", name, didYouMean(name, c.groupNames()))
 		}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -16,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"deadpixel/lists"
 	"deadpixel/lists/owners"
 	"deadpixel/metrics"
 	"deadpixel/metrics/history"
@@ -116,6 +119,9 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 	}
 	if s.web, err = s.openWebsite(c); err != nil {
 		return err
+	}
+	if err := lists.RemoveUnfinished(s.dataDir(c)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.log.Warn("files of before that were never finished are not removed", "err", err)
 	}
 	s.restorePauses(s.dataDir(c))
 	s.restoreAllowances(s.dataDir(c))

@@ -214,6 +214,70 @@ func TestReload(t *testing.T) {
 	p.stop()
 }
 
+// A reload that moves the data directory takes along what is to outlive a restart,
+// and one that changes the time zone changes the page. What an hour ago was not
+// finished is gone after a start.
+func TestReloadMoves(t *testing.T) {
+	up := newInternet(t)
+	old, next := t.TempDir(), t.TempDir()
+	config := func(dir, zone string) string {
+		return fmt.Sprintf("data_dir = %q\ntime_zone = %q\nlists = []\n", dir, zone) + basics(up.address) + "[blocking]\ndeny = [\"ads.example\", \"more.example\"]\n[groups.kids]\n"
+	}
+	unfinished, young := filepath.Join(old, "rules.txt.123.tmp"), filepath.Join(old, "rules.txt.456.tmp")
+	for _, file := range []string{unfinished, young} {
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chtimes(unfinished, time.Time{}, time.Now().Add(-2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	p := prepare(t, config(old, "Asia/Tokyo"), "--data", "").start()
+	if _, err := os.Stat(unfinished); !os.IsNotExist(err) {
+		t.Errorf("what was never finished is left: %v", err)
+	}
+	if _, err := os.Stat(young); err != nil {
+		t.Errorf("what may still be written is gone: %v", err)
+	}
+	p.post("pause", `{"group":"kids","duration":"1h"}`)
+	p.rule("POST", `{"rule":"ads.example","action":"allow","duration":"1h"}`, 200)
+	shown := func(zone string) {
+		t.Helper()
+		in, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var s blockingState
+		_, status := p.get("/api/v1/status")
+		if err := json.Unmarshal([]byte(status), &s); err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range s.Blocking.Groups {
+			if g.Until == nil {
+				continue
+			}
+			if _, page := p.get("/"); !strings.Contains(page, "until "+g.Until.In(in).Format("15:04")) && !strings.Contains(page, g.Until.In(in).Format("Mon 2 Jan, 15:04")) {
+				t.Errorf("the page does not say the end of the pause in the time of %s", zone)
+			}
+			return
+		}
+		t.Errorf("no pause in %s", status)
+	}
+	shown("Asia/Tokyo")
+	p.write(config(next, "Asia/Kolkata"))
+	p.signal(syscall.SIGHUP)
+	p.wait("configuration reloaded")
+	shown("Asia/Kolkata")
+	p.kill()
+	p.again("--data", "").start()
+	p.want(parent, "ads.example", open)
+	p.want(parent, "more.example", blocked)
+	if got := p.switches()["group kids"]; got != "off for a while" {
+		t.Errorf("the pause of the kids is %q", got)
+	}
+	p.stop()
+}
+
 // After a reload, the new upstreams are asked, and nothing of the old ones is served.
 func TestReloadChangesUpstream(t *testing.T) {
 	first, second := newInternet(t), newInternet(t)

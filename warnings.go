@@ -33,10 +33,7 @@ func (c *Config) warnings() []Problem {
 // strangers are the clients that rules of the configuration name and that
 // [[clients]] does not know.
 func (c *Config) strangers() []Problem {
-	var known []string
-	for _, one := range c.Clients {
-		known = append(known, one.Name)
-	}
+	known := c.clientNames()
 	var all []Problem
 	look := func(key string, texts []string) {
 		for _, text := range texts {

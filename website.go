@@ -107,7 +107,7 @@ func (w *website) replace(s *server, old *website, before, c *Config) error {
 		limit, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		old.close(limit)
-	case w != nil && !reflect.DeepEqual(before.Web, c.Web):
+	case w != nil && (before.TimeZone != c.TimeZone || !reflect.DeepEqual(before.Web, c.Web)):
 		err = w.show(s, c) // with new sessions: the password may be another
 	}
 	return err

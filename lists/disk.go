@@ -272,17 +272,22 @@ func (d disk) remove(age func(file string) time.Duration) error {
 	if !d.writes() {
 		return nil
 	}
-	files, err := os.ReadDir(d.path(""))
+	return removeOld(d.path(""), age)
+}
+
+// removeOld removes the files of a directory that are older than age says.
+func removeOld(dir string, age func(file string) time.Duration) error {
+	files, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
 	for _, f := range files {
 		limit := age(f.Name())
-		if limit == keep {
+		if limit == keep || f.IsDir() {
 			continue
 		}
 		if info, gone := f.Info(); gone == nil && time.Since(info.ModTime()) >= limit {
-			err = errors.Join(err, os.Remove(d.path(f.Name())))
+			err = errors.Join(err, os.Remove(filepath.Join(dir, f.Name())))
 		}
 	}
 	return err
@@ -290,6 +295,30 @@ func (d disk) remove(age func(file string) time.Duration) error {
 
 // temporary is the end of the names of files that are being written.
 const temporary = ".tmp"
+
+// RemoveUnfinished removes what ReplaceFile has left in a directory because the
+// program was killed meanwhile: temporary files that are an hour old.
+func RemoveUnfinished(dir string) error {
+	return removeOld(dir, func(file string) time.Duration {
+		if strings.HasSuffix(file, temporary) {
+			return unfinishedAge
+		}
+		return keep
+	})
+}
+
+// Unfinished are the files that ReplaceFile has left, or is writing, of one at path.
+func Unfinished(path string) []string {
+	dir, name := filepath.Split(path)
+	files, _ := os.ReadDir(filepath.Clean(dir)) // without the directory there are none
+	var all []string
+	for _, f := range files {
+		if strings.HasPrefix(f.Name(), name+".") && strings.HasSuffix(f.Name(), temporary) {
+			all = append(all, dir+f.Name())
+		}
+	}
+	return all
+}
 
 // createTemp makes a file to be renamed to path.
 func createTemp(path string) (*os.File, error) {

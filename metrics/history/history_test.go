@@ -317,6 +317,10 @@ func TestYesterdaysHash(t *testing.T) {
 			t.Errorf("the key has mode %v", info.Mode())
 		}
 		stop()
+		// What a kill leaves of the file while it is written.
+		if err := os.WriteFile(file+".123.tmp", must(os.ReadFile(file)), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		h = ours.open(set)
 		stop = run(t, h)
 		ours.ask(h, phone, 3)

@@ -29,16 +29,17 @@ type key struct {
 
 func (k *key) exists() bool { return k.secret != [32]byte{} }
 
-// restore reads the key of a day, and destroys one of another day.
+// restore reads the key of a day, and destroys one of another day and unfinished ones.
 func (k *key) restore(day int64) error {
 	if k.file == "" {
 		return nil
 	}
+	left := k.shredUnfinished()
 	b, err := os.ReadFile(k.file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return left
 	}
-	if err != nil {
+	if err = errors.Join(err, left); err != nil {
 		return err
 	}
 	if len(b) != 8+len(k.secret) || int64(binary.BigEndian.Uint64(b)) != day {
@@ -95,16 +96,29 @@ func (k *key) destroy() error {
 	if k.file == "" {
 		return nil
 	}
-	f, err := os.OpenFile(k.file, os.O_WRONLY, 0)
+	return errors.Join(k.shredUnfinished(), shred(k.file))
+}
+
+// shredUnfinished shreds what was left when the program was killed while it wrote a key.
+func (k *key) shredUnfinished() (err error) {
+	for _, file := range lists.Unfinished(k.file) {
+		err = errors.Join(err, shred(file))
+	}
+	return err
+}
+
+// shred overwrites a file with a key and removes it.
+func shred(file string) error {
+	f, err := os.OpenFile(file, os.O_WRONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err == nil {
-		_, err = f.Write(make([]byte, 8+len(k.secret)))
+		_, err = f.Write(make([]byte, 8+len(key{}.secret)))
 		err = errors.Join(err, f.Sync(), f.Close())
 	}
-	if err = errors.Join(err, os.Remove(k.file)); err != nil {
-		return fmt.Errorf("of an earlier day cannot be destroyed; remove %s: %w", k.file, err)
+	if err = errors.Join(err, os.Remove(file)); err != nil {
+		return fmt.Errorf("of an earlier day cannot be destroyed; remove %s: %w", file, err)
 	}
 	return nil
 }
