@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -145,8 +147,11 @@ func TestMatchForSomebodyDoesNotAllocate(t *testing.T) {
 	}
 	for how, set := range map[string]*Set{"joined": NewSet(Seed{1}, all...), "alone": NewSet(Seed{1}, all[1])} {
 		for _, name := range []string{"www.some.where.example", "x.a.example", "b.example", "c.example", "m.example", "ads1.d.example", "track1.example"} {
-			asked := []byte(name)
-			if n := testing.AllocsPerRun(100, func() { set.Match(asked, 1, who) }); n > 0 {
+			asked, most := []byte(name), 0.0
+			if name == "track1.example" && raceDetector() {
+				most = 4 // of package regexp: then its sync.Pool loses a quarter of what it has, at random
+			}
+			if n := testing.AllocsPerRun(100, func() { set.Match(asked, 1, who) }); n > most {
 				t.Errorf("%s, %s: %v allocations", how, name, n)
 			}
 		}
@@ -157,4 +162,10 @@ func TestMatchForSomebodyDoesNotAllocate(t *testing.T) {
 			}
 		}
 	}
+}
+
+// raceDetector says whether the test was built with -race.
+func raceDetector() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
