@@ -60,7 +60,7 @@ func inHouse(t *testing.T) *house {
 	for _, where := range []string{
 		here + " router 192.0.2.53/24", here + " lan 2001:db8:78::1/64",
 		h.router + " deadpixel 192.0.2.1/24", h.router + " lan 198.51.100.1/24", h.router + " lan 2001:db8:77::1/64",
-		h.device + " eth0 198.51.100.40/24", h.device + " eth0 2001:db8:77::40/64", h.device + " eth1 2001:db8:78::40/64",
+		h.device + " eth0 198.51.100.40/24", h.device + " eth0 198.51.100.41/24", h.device + " eth0 2001:db8:77::40/64", h.device + " eth1 2001:db8:78::40/64",
 	} {
 		f := strings.Fields(where)
 		h.address("add", f[0], f[1], f[2])
@@ -244,15 +244,15 @@ forward-zone:
 		"--bind-interfaces", "--interface=lan", "--except-interface=lo", "--server=192.0.2.53#5300", "--add-subnet=32,128"}
 	masq = masq[:len(masq):len(masq)]
 	tests := []struct {
-		name      string
-		command   []string
-		four, six string // what each of the addresses does not get
+		name             string
+		command          []string
+		four, six, other string // what each of the addresses does not get
 	}{
-		{"dnsmasq tells addresses", masq, "by-four.example", "by-six.example"},
-		{"dnsmasq tells cards", append(masq, "--add-mac"), "by-card.example", "by-card.example"},
-		{"dnsmasq tells cards in text", append(masq, "--add-mac=text"), "by-card.example", "by-card.example"},
-		{"dnsmasq tells cards in base64", append(masq, "--add-mac=base64"), "by-card.example", "by-card.example"},
-		{"Unbound tells addresses", []string{unbound, "-d", "-c", config}, "by-four.example", "by-six.example"},
+		{"dnsmasq tells addresses", masq, "by-four.example", "by-six.example", ""},
+		{"dnsmasq tells cards", append(masq, "--add-mac"), "by-card.example", "by-card.example", "by-card.example"},
+		{"dnsmasq tells cards in text", append(masq, "--add-mac=text"), "by-card.example", "by-card.example", "by-card.example"},
+		{"dnsmasq tells cards in base64", append(masq, "--add-mac=base64"), "by-card.example", "by-card.example", "by-card.example"},
+		{"Unbound tells addresses", []string{unbound, "-d", "-c", config}, "by-four.example", "by-six.example", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -260,7 +260,8 @@ forward-zone:
 			h.forward(t, tt.command...)
 			h.become("198.51.100.40", "198.51.100.1", "www.example.org", "NOERROR")
 			for _, name := range []string{"by-four.example", "by-six.example", "by-card.example", "beside.example"} {
-				for _, x := range []struct{ from, server, blocked string }{{"198.51.100.40", "198.51.100.1", tt.four}, {"2001:db8:77::40", "2001:db8:77::1", tt.six}} {
+				for _, x := range []struct{ from, server, blocked string }{{"198.51.100.40", "198.51.100.1", tt.four}, {"2001:db8:77::40", "2001:db8:77::1", tt.six},
+					{"198.51.100.41", "198.51.100.1", tt.other}} {
 					want := "NOERROR"
 					if name == x.blocked {
 						want = blocked
