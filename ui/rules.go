@@ -1,10 +1,8 @@
 package ui
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -95,29 +93,8 @@ func readRuling(r *http.Request) (ruling, error) {
 		return o, err
 	case o.Rule == "":
 		return o, errors.New("write which rule: {\"rule\": \"needed.example\", \"action\": \"allow\"}")
-	case o.Group != "" && o.Client != "":
-		return o, errors.New("either a group or a client, not both")
 	}
-	return o, nil
-}
-
-// readBody reads JSON into what into points to, or the fields of a form.
-func readBody(r *http.Request, into any, fields map[string]*string) error {
-	if !isForm(r) {
-		d := json.NewDecoder(r.Body)
-		d.DisallowUnknownFields()
-		if err := d.Decode(into); err != nil && !errors.Is(err, io.EOF) {
-			return errors.New("the body is no JSON of this call: " + err.Error())
-		}
-		return nil
-	}
-	if err := r.ParseForm(); err != nil {
-		return err
-	}
-	for name, field := range fields {
-		*field = r.PostForm.Get(name)
-	}
-	return nil
+	return o, Target{o.Group, o.Client}.check()
 }
 
 // order is the ruling that was meant.
@@ -126,18 +103,6 @@ func (o ruling) order() (Ruling, error) {
 	d, err := readDuration(o.Duration)
 	r.Duration = d
 	return r, err
-}
-
-// readDuration reads how long something lasts; 0 when it does not say.
-func readDuration(written string) (time.Duration, error) {
-	if written == "" {
-		return 0, nil
-	}
-	d, err := time.ParseDuration(written)
-	if err != nil || d <= 0 {
-		return 0, errors.New("the duration is written like \"5m\" or \"1h30m\"")
-	}
-	return d, nil
 }
 
 // place is where a form goes back to: the explanation of a name, or the requests.

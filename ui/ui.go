@@ -23,6 +23,14 @@ var ErrNotFound = errors.New("not found")
 // everybody's.
 type Target struct{ Group, Client string }
 
+// check complains when it is two.
+func (t Target) check() error {
+	if t.Group != "" && t.Client != "" {
+		return errors.New("either a group or a client, not both")
+	}
+	return nil
+}
+
 // Blocker switches blocking.
 type Blocker interface {
 	Blocking() Blocking

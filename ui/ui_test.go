@@ -364,6 +364,9 @@ func TestPageTellsOfChanges(t *testing.T) {
 	if body := look(p, "/", stranger...); strings.Contains(body, "Accept") || !strings.Contains(body, "held.example") {
 		t.Error("who may not change anything is not told, or is offered to accept")
 	}
+	if w := call(p, "POST", "/api/v1/lists/refresh", "list=ours&force=yes", form); w.Code != 400 || !strings.Contains(w.Body.String(), "true or false") || h.fetched != nil {
+		t.Errorf("a force that is none: %d, fetched %v: %s", w.Code, h.fetched, w.Body)
+	}
 	if w := call(p, "POST", "/api/v1/lists/refresh", "list=ours&force=true", form); w.Code != 303 || !slices.Equal(h.fetched, []string{"ourstrue"}) {
 		t.Errorf("accepting: %d, fetched %v", w.Code, h.fetched)
 	}
