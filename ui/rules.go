@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -117,15 +118,20 @@ func (p *Page) rules(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, p.Rules.Written())
 }
 
-// rule makes a rule. The action "remove" is for forms, which cannot DELETE.
-func (p *Page) rule(w http.ResponseWriter, r *http.Request) {
+// rule makes a rule, or does what else the body says: forms cannot DELETE.
+func (p *Page) rule(w http.ResponseWriter, r *http.Request) { p.ruled(w, r, "") }
+
+func (p *Page) unrule(w http.ResponseWriter, r *http.Request) { p.ruled(w, r, "remove") }
+
+// ruled carries out a change of rules: an action, or with "" that of the body.
+func (p *Page) ruled(w http.ResponseWriter, r *http.Request, action string) {
 	o, err := readRuling(r)
 	var meant Ruling
 	if err == nil {
 		meant, err = o.order()
 	}
 	if err == nil {
-		switch o.Action {
+		switch cmp.Or(action, o.Action) {
 		case "allow", "deny":
 			err = p.Rules.Add(meant)
 		case "remove":
@@ -133,18 +139,6 @@ func (p *Page) rule(w http.ResponseWriter, r *http.Request) {
 		default:
 			err = fmt.Errorf("the action is \"allow\" or \"deny\", not %q", o.Action)
 		}
-	}
-	done(w, r, o.place(), err, http.StatusBadRequest, func() any { return p.Rules.Written() })
-}
-
-func (p *Page) unrule(w http.ResponseWriter, r *http.Request) {
-	o, err := readRuling(r)
-	var meant Ruling
-	if err == nil {
-		meant, err = o.order()
-	}
-	if err == nil {
-		err = p.Rules.Remove(meant)
 	}
 	done(w, r, o.place(), err, http.StatusBadRequest, func() any { return p.Rules.Written() })
 }
