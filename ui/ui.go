@@ -223,10 +223,9 @@ type Options struct {
 	Stats     func(Range) Stats
 	Upstreams func() []Upstream
 	Explain   func(context.Context, Question) (Explanation, error)
-	Kept      func() []Kept
-	Held      func() Held  // what the history has
-	Today     func() []Use // its clients of today
-	Forget    func() error // erases it
+	Kept      func() (Held, []Kept) // what the history has, and all that is kept
+	Today     func() []Use          // its clients of today
+	Forget    func() error          // erases it
 	// ForgetClient erases what is kept of an address, and returns in how many sums it was
 	// and what that means.
 	ForgetClient func(netip.Addr) (erased int, note string, err error)

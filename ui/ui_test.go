@@ -138,8 +138,9 @@ func newPage(t testing.TB, password string) (*Page, *house) {
 			}
 			return Explanation{Name: name, Type: qtype, Verdict: "blocked", List: "starter", Rule: "<i>" + name, Source: q.Client, Line: 7, Group: "default", Owner: "Meta", Category: "advertising"}, nil
 		},
-		Kept:   func() []Kept { return []Kept{{"counters", "the plot", "memory", "3", "stop"}} },
-		Held:   func() Held { return Held{File: "history.db", Minutes: 7} },
+		Kept: func() (Held, []Kept) {
+			return Held{File: "history.db", Minutes: 7}, []Kept{{"counters", "the plot", "memory", "3", "stop"}}
+		},
 		Today:  func() []Use { return []Use{{"cafe", 5, 1}} },
 		Forget: func() error { h.forgot = true; return h.fault },
 		ForgetClient: func(ip netip.Addr) (int, string, error) {
