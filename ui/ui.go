@@ -262,6 +262,7 @@ type Page struct {
 	sessions sessions
 	turns    turns
 	page     *template.Template
+	mux      *http.ServeMux
 }
 
 // New makes the handler.
@@ -278,6 +279,7 @@ func New(o Options) (*Page, error) {
 	p.sessions.valid = map[[32]byte]time.Time{}
 	var err error
 	p.page, err = template.New("").Funcs(template.FuncMap{"number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few, "coordinate": coordinate, "words": words, "span": lasting, "at": at}).ParseFS(templates, "templates/*.html")
+	p.mux = p.routes()
 	return p, err
 }
 
@@ -290,7 +292,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	recognise(r)
-	p.routes().ServeHTTP(w, r)
+	p.mux.ServeHTTP(w, r)
 }
 
 // maxBody bounds a request's body in bytes.
