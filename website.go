@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"sync/atomic"
 	"time"
+
+	"deadpixel/resolver"
 )
 
 // Limits of one connection to the page, so that a slow or idle one cannot hold
@@ -62,7 +64,7 @@ func (w *website) serve(s *server, c *Config) (*website, error) {
 		WriteTimeout:      webWriteTimeout,
 		IdleTimeout:       webIdleTimeout,
 		MaxHeaderBytes:    webHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), resolver.LevelNames),
 	}
 	go func() {
 		if err := w.server.Serve(w.listener); !errors.Is(err, http.ErrServerClosed) {
