@@ -192,3 +192,85 @@ func flood(b *testing.B, to string, perSecond int) (stop func() float64) {
 		return float64(<-answers) / time.Since(begin).Seconds()
 	}
 }
+
+// What an answer takes while nobody watches, and while the page is looked at and the
+// metrics are read, as often as that is done: for `benchstat -col /watched`.
+func BenchmarkAnswers(b *testing.B) {
+	dir := b.TempDir()
+	month(b, filepath.Join(dir, "data"))
+	up := newInternet(b)
+	p := &program{t: b, dir: dir, config: filepath.Join(dir, "config.toml")}
+	p.write(basics(up.address) + starterList + "[privacy]\nkeep = \"800h\"\n")
+	p.again().start()
+	conn, err := net.Dial("udp", p.dns)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close()
+	question, err := new(dns.Msg).SetQuestion("www.example.org.", dns.TypeA).Pack()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, watched := range []string{"no", "yes"} {
+		b.Run("watched="+watched, func(b *testing.B) {
+			ctx, stop := context.WithCancel(context.Background())
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				if watched == "yes" {
+					watch(ctx, p.web)
+				}
+			}()
+			buffer, waiting := make([]byte, 4096), 0
+			for b.Loop() {
+				if waiting == 32 { // questions on the way, so that neither side is idle
+					conn.SetReadDeadline(time.Now().Add(patience))
+					if _, err := conn.Read(buffer); err != nil {
+						b.Fatal(err)
+					}
+					waiting--
+				}
+				if _, err := conn.Write(question); err != nil {
+					b.Fatal(err)
+				}
+				waiting++
+			}
+			for ; waiting > 0; waiting-- {
+				if _, err := conn.Read(buffer); err != nil {
+					b.Fatal(err)
+				}
+			}
+			stop()
+			<-ended
+		})
+	}
+	p.stop()
+}
+
+// watch reads the metrics every fifteen seconds, as Prometheus does, and the page every
+// five, as a browser does while something happens, and stays on its events.
+func watch(ctx context.Context, web string) {
+	get := func(path string) {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, web+path, nil)
+		if err != nil {
+			return
+		}
+		if answer, err := http.DefaultClient.Do(r); err == nil {
+			io.Copy(io.Discard, answer.Body)
+			answer.Body.Close()
+		}
+	}
+	var all sync.WaitGroup
+	defer all.Wait()
+	all.Go(func() { get("/api/v1/events") })
+	for n := 0; ctx.Err() == nil; n++ {
+		if n%3 == 0 {
+			get("/metrics")
+		}
+		get("/")
+		select {
+		case <-time.After(5 * time.Second):
+		case <-ctx.Done():
+		}
+	}
+}
