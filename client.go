@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -88,18 +89,11 @@ func change(c *cobra.Command, f *flags, web, what string, t pauseTarget, body an
 	if t.group != "" && t.client != "" {
 		return errUsage{errors.New("either --group or --client, not both")}
 	}
-	if web == "" {
-		config, err := f.loadConfig()
-		if err != nil {
-			return err
-		}
-		if web = config.Web.Listen; web == "" {
-			return fmt.Errorf("[web] listen is \"\": without the page's API the running server cannot be told; turn it on, at least on \"127.0.0.1:8080\"")
-		}
-	} else if err := listenAddress(web); err != nil {
-		return errUsage{err}
+	to, err := f.running(web)
+	if err != nil {
+		return err
 	}
-	status, err := call(c.Context(), "http://"+reachable(web)+"/api/v1/"+what, body)
+	status, err := to.call(c.Context(), "/api/v1/"+what, body)
 	if err != nil {
 		return err
 	}
@@ -117,6 +111,40 @@ func change(c *cobra.Command, f *flags, web, what string, t pauseTarget, body an
 		fmt.Fprintf(c.OutOrStdout(), "blocking is off%s until %s\n", whose, until.Local().Format(format))
 	}
 	return nil
+}
+
+// running is the page of the running server.
+type running struct {
+	url    string
+	client *http.Client
+}
+
+// running finds it, by the configuration, or at the address web where that is not "".
+func (f *flags) running(web string) (*running, error) {
+	if web != "" {
+		if err := listenAddress(web); err != nil {
+			return nil, errUsage{err}
+		}
+	}
+	c, err := f.loadConfig()
+	switch {
+	case err != nil && web == "":
+		return nil, err
+	case err != nil: // who writes the address can pause also while the configuration is broken
+		c = defaults()
+	}
+	if web = cmp.Or(web, c.Web.Listen); web == "" {
+		return nil, errors.New("[web] listen is \"\": without the page's API the running server cannot be told; turn it on, at least on \"127.0.0.1:8080\"")
+	}
+	r := &running{"http://" + reachable(web), http.DefaultClient}
+	if c.Web.TLS {
+		pinned, err := c.pinned()
+		if err != nil {
+			return nil, err
+		}
+		r = &running{"https://" + reachable(web), &http.Client{Transport: &http.Transport{TLSClientConfig: pinned}}}
+	}
+	return r, nil
 }
 
 // blockingState is the part of the API's answer that a pause is about.
@@ -144,7 +172,7 @@ func (b *blockingState) of(t pauseTarget) (enabled bool, until *time.Time, whose
 }
 
 // call posts body and decodes the answer. An error of the API is told in its words.
-func call(ctx context.Context, url string, body any) (blockingState, error) {
+func (to *running) call(ctx context.Context, path string, body any) (blockingState, error) {
 	var state blockingState
 	b, err := json.Marshal(body)
 	if err != nil {
@@ -152,7 +180,7 @@ func call(ctx context.Context, url string, body any) (blockingState, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(b))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to.url+path, bytes.NewReader(b))
 	if err != nil {
 		return state, err
 	}
@@ -160,9 +188,9 @@ func call(ctx context.Context, url string, body any) (blockingState, error) {
 	if secret := os.Getenv(passwordVariable); secret != "" {
 		request.SetBasicAuth("deadpixel", secret)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := to.client.Do(request)
 	if err != nil {
-		return state, fmt.Errorf("no running server answers at %s: %w", url, errors.Unwrap(err))
+		return state, fmt.Errorf("no running server answers at %s: %w", to.url, errors.Unwrap(err))
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
@@ -182,7 +210,7 @@ func call(ctx context.Context, url string, body any) (blockingState, error) {
 		return state, fmt.Errorf("the server refused (%s): %s", response.Status, refusal.Error)
 	}
 	if err := json.Unmarshal(answer, &state); err != nil {
-		return state, fmt.Errorf("what answers at %s is not deadpixel: %w", url, err)
+		return state, fmt.Errorf("what answers at %s is not deadpixel: %w", to.url, err)
 	}
 	return state, nil
 }
