@@ -542,22 +542,42 @@ func TestDamage(t *testing.T) {
 		h.shut()
 	}
 
-	dir := t.TempDir()
-	var ours house
-	h := ours.open(Settings{Dir: dir})
-	ours.ask(h, phone, 3)
-	h.turn(time.Now())
-	if err := os.Truncate(filepath.Join(dir, fileName), 4096); err != nil {
-		t.Fatal(err)
-	}
-	for range 3 {
+	for name, harm := range map[string]func(path string) error{
+		"cut off, while in use":        func(path string) error { return os.Truncate(path, 4096) },
+		"a bit in a row, while in use": flip,
+	} {
+		dir := t.TempDir()
+		var ours house
+		h := ours.open(Settings{Dir: dir})
 		ours.ask(h, phone, 3)
 		h.turn(time.Now())
+		if err := harm(filepath.Join(dir, fileName)); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			ours.ask(h, phone, 3)
+			h.Read(Day)
+			h.turn(time.Now())
+		}
+		if held := h.Held(); len(held.Aside) != 1 || held.Minutes == 0 || held.Trouble != "" {
+			t.Errorf("%s: %+v; %s", name, held, &ours.log)
+		}
+		h.shut()
 	}
-	if held := h.Held(); len(held.Aside) != 1 || held.Minutes == 0 || held.Trouble != "" {
-		t.Errorf("cut off while in use: %+v; %s", held, &ours.log)
+}
+
+// flip changes a bit in each row of a file that somebody has open.
+func flip(path string) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
 	}
-	h.shut()
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(bytes.ReplaceAll(b, []byte("starter"), []byte("starteR")))
+	return errors.Join(err, f.Close())
 }
 
 // filled is a file with sums of minutes.

@@ -125,9 +125,11 @@ func (s *store) close() {
 }
 
 // abandon gives a damaged file up. A fault may have left bbolt's locks as they were, so
-// that it cannot close any more; its lock on the file goes with the file.
+// that it cannot close any more; its lock on the file is ended for it, so that the file
+// can be opened again.
 func (s *store) abandon() {
 	if s.file != nil {
+		unlock(s.file)
 		s.file.Close()
 	}
 }
