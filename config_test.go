@@ -270,11 +270,11 @@ func TestFlagsWin(t *testing.T) {
 }
 
 func TestWarnings(t *testing.T) {
-	c, err := parseConfig("t.toml", "[dns]\nallow_from = [\"any\"]\n[[lists]]\nname = \"x\"\nsource = \"https://lists.example/x\"\nrefresh = \"1m\"\n")
+	c, err := parseConfig("t.toml", "[dns]\nallow_from = [\"any\"]\n[[lists]]\nname = \"x\"\nsource = \"https://lists.example/x\"\nrefresh = \"1m\"\n[[clients]]\nname = \"tablet\"\nmatch = [\"id:tablet\"]\ngroups = [\"default\"]\n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w := c.warnings(); len(w) != 2 || w[0].Line != 6 || w[1].Line != 2 {
+	if w := c.warnings(); len(w) != 3 || w[0].Line != 6 || w[1].Line != 2 || w[2].Line != 9 {
 		t.Errorf("got %v", w)
 	}
 	if c.Lists[0].Refresh != time.Minute {

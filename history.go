@@ -122,9 +122,8 @@ func (s *server) held() ui.Held {
 		Clients: h.Clients, Key: h.Key, Aside: h.Aside, Oldest: moment(h.Oldest), Until: moment(h.Until), Keep: c.Privacy.Keep.String(), Trouble: h.Trouble}
 }
 
-// keptOfHistory says what the history has.
-func (s *server) keptOfHistory() []ui.Kept {
-	h := s.held()
+// keptOfHistory says what the history has, in words.
+func (s *server) keptOfHistory(h ui.Held) []ui.Kept {
 	until := fmt.Sprintf("minutes: 26 hours; hours: 35 days; days, and all of them at most: %s ([privacy] keep); within a day from the file, too; or erased", h.Keep)
 	if h.Until != nil {
 		until = fmt.Sprintf("the first of it on %s; ", h.Until.Format(time.RFC3339)) + until

@@ -60,7 +60,7 @@ func inHouse(t *testing.T) *house {
 	for _, where := range []string{
 		here + " router 192.0.2.53/24", here + " lan 2001:db8:78::1/64",
 		h.router + " deadpixel 192.0.2.1/24", h.router + " lan 198.51.100.1/24", h.router + " lan 2001:db8:77::1/64",
-		h.device + " eth0 198.51.100.40/24", h.device + " eth0 2001:db8:77::40/64", h.device + " eth1 2001:db8:78::40/64",
+		h.device + " eth0 198.51.100.40/24", h.device + " eth0 198.51.100.41/24", h.device + " eth0 2001:db8:77::40/64", h.device + " eth1 2001:db8:78::40/64",
 	} {
 		f := strings.Fields(where)
 		h.address("add", f[0], f[1], f[2])
@@ -142,19 +142,25 @@ func (h *house) forward(t *testing.T, command ...string) {
 	})
 }
 
-// houseConfig has a group for the device by its address, one by its card behind the
-// router, and one by its card beside deadpixel.
+// houseConfig has a group for each address of the device, one for its card behind the
+// router, and one for its card beside deadpixel.
 const houseConfig = `
-[groups.address]
-deny = ["by-address.example"]
+[groups.four]
+deny = ["by-four.example"]
+[groups.six]
+deny = ["by-six.example"]
 [groups.card]
 deny = ["by-card.example"]
 [groups.beside]
 deny = ["beside.example"]
 [[clients]]
-name = "address"
-match = ["198.51.100.40", "2001:db8:77::40"]
-groups = ["address"]
+name = "four"
+match = ["198.51.100.40"]
+groups = ["four"]
+[[clients]]
+name = "six"
+match = ["2001:db8:77::40"]
+groups = ["six"]
 [[clients]]
 name = "card"
 match = ["` + cardBehind + `"]
@@ -200,7 +206,7 @@ func (h *house) unprivileged(p *program) {
 }
 
 // A router that runs dnsmasq or Unbound tells deadpixel who asks, and everybody
-// behind it has rules of their own.
+// behind it has rules of their own: nobody gets the answer that another got.
 func TestRouters(t *testing.T) {
 	dnsmasq, unbound := external(t, "dnsmasq"), external(t, "unbound")
 	external(t, "dig")
@@ -236,26 +242,30 @@ forward-zone:
 	}
 	masq := []string{dnsmasq, "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root", "--pid-file",
 		"--bind-interfaces", "--interface=lan", "--except-interface=lo", "--server=192.0.2.53#5300", "--add-subnet=32,128"}
+	masq = masq[:len(masq):len(masq)]
 	tests := []struct {
-		name    string
-		command []string
-		blocked string
+		name             string
+		command          []string
+		four, six, other string // what each of the addresses does not get
 	}{
-		{"dnsmasq tells addresses", masq, "by-address.example"},
-		{"dnsmasq tells cards", append(masq[:len(masq):len(masq)], "--add-mac"), "by-card.example"},
-		{"Unbound tells addresses", []string{unbound, "-d", "-c", config}, "by-address.example"},
+		{"dnsmasq tells addresses", masq, "by-four.example", "by-six.example", ""},
+		{"dnsmasq tells cards", append(masq, "--add-mac"), "by-card.example", "by-card.example", "by-card.example"},
+		{"dnsmasq tells cards in text", append(masq, "--add-mac=text"), "by-card.example", "by-card.example", "by-card.example"},
+		{"dnsmasq tells cards in base64", append(masq, "--add-mac=base64"), "by-card.example", "by-card.example", "by-card.example"},
+		{"Unbound tells addresses", []string{unbound, "-d", "-c", config}, "by-four.example", "by-six.example", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			h.t = t
 			h.forward(t, tt.command...)
 			h.become("198.51.100.40", "198.51.100.1", "www.example.org", "NOERROR")
-			for _, name := range []string{"by-address.example", "by-card.example", "beside.example"} {
-				want := "NOERROR"
-				if name == tt.blocked {
-					want = blocked
-				}
-				for _, x := range []struct{ from, server string }{{"198.51.100.40", "198.51.100.1"}, {"2001:db8:77::40", "2001:db8:77::1"}} {
+			for _, name := range []string{"by-four.example", "by-six.example", "by-card.example", "beside.example"} {
+				for _, x := range []struct{ from, server, blocked string }{{"198.51.100.40", "198.51.100.1", tt.four}, {"2001:db8:77::40", "2001:db8:77::1", tt.six},
+					{"198.51.100.41", "198.51.100.1", tt.other}} {
+					want := "NOERROR"
+					if name == x.blocked {
+						want = blocked
+					}
 					if got := h.dig(x.from, x.server, name); got != want {
 						t.Errorf("%s for %s: %s, want %s", name, x.from, got, want)
 					}

@@ -59,7 +59,7 @@ func (s *server) page(c *Config) (http.Handler, error) {
 		Explain: func(ctx context.Context, q ui.Question) (ui.Explanation, error) {
 			return s.current.Load().explain(ctx, q)
 		},
-		Kept: s.kept, Held: s.held, Today: s.today, Forget: s.forget, ForgetClient: s.forgetClient,
+		Kept: s.kept, Today: s.today, Forget: s.forget, ForgetClient: s.forgetClient,
 		Rules: pageRules{s}, Devices: devices{s}, Requests: s.openRequests, Refuse: s.refuse,
 		Ready: s.ready, Alive: s.ask, Metrics: s.metrics.Handler(),
 		Allow:   func(ip netip.Addr) bool { return s.current.Load().visitors.Allows(ip) },
@@ -141,10 +141,11 @@ func (s *server) ready() error {
 	return fmt.Errorf("no upstream answers: %w", errors.Join(why...))
 }
 
-// kept says what is kept, as the privacy API tells it.
-func (s *server) kept() []ui.Kept {
+// kept says what the history has, and what is kept, as the privacy API tells it.
+func (s *server) kept() (held ui.Held, all []ui.Kept) {
 	g := s.current.Load()
-	all := append([]ui.Kept{
+	held = s.held()
+	all = append([]ui.Kept{
 		{What: "counters of queries by outcome, transport, list, company, upstream and kind of way around; no client and no name", Why: "Prometheus and the page",
 			Where: "memory", Much: fmt.Sprintf("%d counters of outcomes and those of their parts", resolver.Outcomes), Until: "deadpixel stops"},
 		{What: "copies of the lists, with what their servers said of their version", Why: "blocking works after a start without internet",
@@ -152,7 +153,7 @@ func (s *server) kept() []ui.Kept {
 		{What: "what the last refreshes of each list changed: how many rules, and the first of them", Why: "the page can say what became different, and when",
 			Where: s.dataDir(g.config), Much: fmt.Sprintf("of %d lists the last 20 changes, of each up to 400 rules", len(g.config.Lists)), Until: "20 newer changes; 30 days after a list is removed"},
 		{What: "a random key for the hashes of rules", Why: "nobody can write a list that slows the search down", Where: s.dataDir(g.config), Much: "16 bytes", Until: "deleted by hand"},
-	}, s.keptOfHistory()...)
+	}, s.keptOfHistory(held)...)
 	if g.cache != nil {
 		all = append(all, ui.Kept{What: "answers of upstreams to names that were asked, without who asked", Why: "the next answer is quick, and there is one while upstreams fail",
 			Where: "memory", Much: fmt.Sprintf("%d answers, %d bytes", g.cache.Entries(), g.cache.Bytes()),
@@ -167,7 +168,7 @@ func (s *server) kept() []ui.Kept {
 	if g.config.DNS.RateLimit > 0 {
 		all = append(all, ui.Kept{What: "how many queries an address has put in the present second", Why: "rate_limit", Where: "memory", Much: "one number for each address", Until: "a minute after its last query"})
 	}
-	return all
+	return held, all
 }
 
 // keptOfDevices says what is kept so that something can be allowed.

@@ -27,6 +27,11 @@ func (c *Config) warnings() []Problem {
 			all = append(all, Problem{c.file, c.lines.of("dns.allow_from"), "\"any\" makes an open resolver where the internet reaches this machine; attackers use these to flood others"})
 		}
 	}
+	for i, one := range c.Clients {
+		if slices.ContainsFunc(one.Match, func(m string) bool { return strings.HasPrefix(m, "id:") }) {
+			all = append(all, Problem{c.file, c.lines.of(fmt.Sprintf("clients[%d].match", i)), fmt.Sprintf("client %q: devices tell an \"id:\" by encrypted DNS, to which this version does not listen yet", one.Name)})
+		}
+	}
 	return append(all, c.strangers()...)
 }
 

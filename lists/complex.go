@@ -22,15 +22,15 @@ func (r *Rule) applies(q *asking) bool {
 		return false
 	}
 	for _, spared := range r.DenyAllow {
-		if within(q.name, spared) {
+		if Within(q.name, spared) {
 			return false
 		}
 	}
 	return len(r.Clients) == 0 || r.isFor(q.who)
 }
 
-// within says whether name is suffix or lies below it.
-func within(name []byte, suffix string) bool {
+// Within says whether name is suffix or lies below it; both are normalised.
+func Within(name []byte, suffix string) bool {
 	n, s := len(name), len(suffix)
 	return n >= s && string(name[n-s:]) == suffix && (n == s || name[n-s-1] == '.')
 }

@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -67,11 +68,11 @@ func NewAccess(entries []string, log *slog.Logger) (*Access, error) {
 
 func parseNetwork(s string) (netip.Prefix, error) {
 	if strings.Contains(s, "/") {
-		p, err := netip.ParsePrefix(s)
-		if err != nil {
-			return p, fmt.Errorf("%q is no network: write it like 192.168.0.0/16, or \"local\" or \"any\"", s)
+		p, err := parsePrefix(s)
+		if err != nil && !errors.Is(err, errMixed) {
+			err = fmt.Errorf("%q is no network: write it like 192.168.0.0/16, or \"local\" or \"any\"", s)
 		}
-		return p.Masked(), nil
+		return p, err
 	}
 	ip, err := netip.ParseAddr(s)
 	if err != nil || ip.Zone() != "" {
@@ -79,6 +80,22 @@ func parseNetwork(s string) (netip.Prefix, error) {
 	}
 	ip = ip.Unmap()
 	return netip.PrefixFrom(ip, ip.BitLen()), nil
+}
+
+// errMixed says that a network has IPv4 and IPv6 addresses.
+var errMixed = errors.New("mixes IPv4 and IPv6: write two networks")
+
+// parsePrefix reads a CIDR. An IPv4-mapped one is that of IPv4, since addresses are
+// compared unmapped.
+func parsePrefix(s string) (netip.Prefix, error) {
+	p, err := netip.ParsePrefix(s)
+	if err == nil && p.Addr().Is4In6() {
+		if p.Bits() < 96 {
+			return netip.Prefix{}, fmt.Errorf("%q %w", s, errMixed)
+		}
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	return p.Masked(), err
 }
 
 // Allows says whether ip may ask. IPv4-mapped addresses count as IPv4.

@@ -128,17 +128,11 @@ func (a *Allowances) Find(name []byte, p *Policy, who *lists.Who, t time.Time) (
 	}
 	for i := range *now {
 		one := &(*now)[i]
-		if t.Before(one.Until) && one.Until.After(found.Until) && covers(one.Name, name) && one.For(p, who) {
+		if t.Before(one.Until) && one.Until.After(found.Until) && lists.Within(name, one.Name) && one.For(p, who) {
 			found, ok = *one, true
 		}
 	}
 	return found, ok
-}
-
-// covers says whether name is above, or below it.
-func covers(above string, name []byte) bool {
-	rest := len(name) - len(above)
-	return rest >= 0 && string(name[rest:]) == above && (rest == 0 || name[rest-1] == '.')
 }
 
 // over is the verdict v on a name, unless an allowance is stronger.

@@ -89,12 +89,12 @@ type block struct {
 // Resolve answers a blocked name, or hands on and looks at what comes back.
 func (s *block) Resolve(ctx context.Context, q *Query, a *Answer) error {
 	now := q.policy.at(q.Start)
-	if !now.blocks {
+	if !now.Blocks {
 		return s.next.Resolve(ctx, q, a)
 	}
-	q.who.Lists = now.places
+	q.who.Lists = now.Places
 	v := s.match(q.Name, q.Type, q.policy, &q.who, q.Start)
-	if now.safe {
+	if now.Safe {
 		v = s.safe(q.Name, q.Type, v)
 	}
 	switch {

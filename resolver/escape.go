@@ -43,10 +43,8 @@ func (x Exits) Escape(name []byte) Escape {
 	if string(name) == discoveryName {
 		return ByDiscovery
 	}
-	for rest := name; len(rest) > 0; rest = parent(rest) {
-		if x[string(rest)] {
-			return ByResolver
-		}
+	if _, exit := above(x, name); exit {
+		return ByResolver
 	}
 	return NoEscape
 }

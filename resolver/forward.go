@@ -80,14 +80,8 @@ func (f *Forward) group(q *Query) *group {
 
 // route is the longest route for a name, nil when there is none.
 func (f *Forward) route(name []byte) *group {
-	if len(f.routes) > 0 {
-		for rest := name; len(rest) > 0; rest = parent(rest) {
-			if g := f.routes[string(rest)]; g != nil {
-				return g
-			}
-		}
-	}
-	return nil
+	g, _ := above(f.routes, name)
+	return g
 }
 
 // Routed says whether a normalised name goes to servers of its own.

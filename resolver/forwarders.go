@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -20,6 +21,9 @@ func NewForwarders(entries []string) (*Forwarders, error) {
 	f := new(Forwarders)
 	for _, e := range entries {
 		p, err := parseNetwork(e)
+		if errors.Is(err, errMixed) {
+			return nil, err
+		}
 		if err != nil || p.Bits() == 0 {
 			return nil, fmt.Errorf("%q is no forwarder: write its address, like 192.168.1.1, or its network", e)
 		}

@@ -9,14 +9,20 @@ import (
 )
 
 func TestForwarders(t *testing.T) {
-	f, err := NewForwarders([]string{"192.168.1.1", "fd00::/64"})
+	f, err := NewForwarders([]string{"192.168.1.1", "fd00::/64", "::ffff:10.1.0.0/112"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for ip, want := range map[string]bool{"192.168.1.1": true, "::ffff:192.168.1.1": true, "192.168.1.2": false, "fd00::1%eth0": true, "fd01::1": false} {
+	for ip, want := range map[string]bool{"192.168.1.1": true, "::ffff:192.168.1.1": true, "192.168.1.2": false, "10.1.2.3": true, "10.2.2.3": false, "fd00::1%eth0": true, "fd01::1": false} {
 		if got := f.Trusts(netip.MustParseAddr(ip)); got != want {
 			t.Errorf("%s: got %v", ip, got)
 		}
+	}
+	if _, err := NewForwarders([]string{"::/80"}); err != nil {
+		t.Errorf("a large network: %v", err)
+	}
+	if _, err := NewForwarders([]string{"::ffff:0.0.0.0/90"}); err == nil || !strings.Contains(err.Error(), "write two networks") {
+		t.Errorf("both families: %v", err)
 	}
 	for _, e := range []string{"any", "local", "", "router", "192.168.1.400", "0.0.0.0/0", "192.168.1.0/33"} {
 		if _, err := NewForwarders([]string{e}); err == nil || !strings.Contains(err.Error(), "write its address") {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"os"
 	"strconv"
@@ -63,11 +64,10 @@ func (l *leases) read(hosts *hostNames, now time.Time) (news bool, err error) {
 			if other := of[e.addr]; !e.ends.IsZero() && !e.ends.After(now) || other != nil && other.Index <= client.Index {
 				continue
 			}
-			news = news || l.of[e.addr] != client
 			of[e.addr] = client
 		}
 	}
-	news = news || len(of) != len(l.of)
+	news = !maps.Equal(of, l.of)
 	l.of = of
 	return news, errors.Join(failures...)
 }

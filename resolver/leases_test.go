@@ -55,6 +55,26 @@ func TestHostNames(t *testing.T) {
 	}
 }
 
+// An unchanged file is no news, whoever's name has which of its addresses.
+func TestLeaseNews(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dnsmasq.leases")
+	if err := os.WriteFile(path, []byte("0 aa:bb:cc:dd:ee:01 192.168.1.40 second *\n0 aa:bb:cc:dd:ee:02 192.168.1.40 first *\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hosts := newHostNames()
+	hosts.add("first", &Client{Name: "first", Index: 0})
+	hosts.add("second", &Client{Name: "second", Index: 1})
+	l := newLeases([]string{path})
+	for i, want := range []bool{true, false, false} {
+		if news, err := l.read(&hosts, time.Now()); news != want || err != nil {
+			t.Errorf("reading %d: news %v, %v", i, news, err)
+		}
+	}
+	if got := nameOf(l.of[netip.MustParseAddr("192.168.1.40")]); got != "first" {
+		t.Errorf("the address belongs to %s", got)
+	}
+}
+
 // A file is read again when it has changed; the leases of others are not kept.
 func TestLeaseFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "dnsmasq.leases")

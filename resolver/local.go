@@ -137,15 +137,7 @@ func (l *LocalNames) lookup(name []byte) (localName, bool) {
 	if n, ok := l.names[string(name)]; ok {
 		return n, true
 	}
-	if len(l.wildcards) == 0 {
-		return localName{}, false
-	}
-	for rest := parent(name); len(rest) > 0; rest = parent(rest) {
-		if n, ok := l.wildcards[string(rest)]; ok {
-			return n, true
-		}
-	}
-	return localName{}, false
+	return above(l.wildcards, parent(name))
 }
 
 // each calls f with every name that has addresses, also those that lead to one
@@ -189,6 +181,19 @@ func (l *LocalNames) Owns(name string) (why string) {
 		return "a name of one label: its addresses are never asked outside"
 	}
 	return ""
+}
+
+// above is what m has for the longest suffix of name, which may be name itself.
+func above[V any](m map[string]V, name []byte) (v V, ok bool) {
+	if len(m) == 0 {
+		return v, false
+	}
+	for rest := name; len(rest) > 0; rest = parent(rest) {
+		if v, ok = m[string(rest)]; ok {
+			break
+		}
+	}
+	return v, ok
 }
 
 // parent is name without its first label, nil for the last one.

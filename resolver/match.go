@@ -79,20 +79,16 @@ func parseIdentity(id string) (match, error) {
 }
 
 func parseNetworkMatch(s string) (match, error) {
-	p, err := netip.ParsePrefix(s)
-	if err != nil {
+	p, err := parsePrefix(s)
+	switch {
+	case errors.Is(err, errMixed):
+		return match{}, err
+	case err != nil:
 		return match{}, fmt.Errorf("%q is no network: write it like 192.168.7.0/24 or fd00::/64", s)
-	}
-	if p.Addr().Is4In6() {
-		if p.Bits() < 96 {
-			return match{}, fmt.Errorf("%q mixes IPv4 and IPv6: write two networks", s)
-		}
-		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
-	}
-	if p.IsSingleIP() {
+	case p.IsSingleIP():
 		return parseAddressMatch(s, p.Addr())
 	}
-	return match{network: p.Masked()}, nil
+	return match{network: p}, nil
 }
 
 func parseAddressMatch(s string, ip netip.Addr) (match, error) {

@@ -80,8 +80,8 @@ func NewPolicies(o PolicyOptions) (*Policies, error) {
 	return all, nil
 }
 
-// Of is the policy for a client, which may be nil, and for one without groups, of
-// which there are none when nobody made policies.
+// Of is the policy for a client, which may be nil, and for one that the policies
+// were not made for.
 func (all *Policies) Of(c *Client) *Policy {
 	if c == nil || c.Index >= len(all.clients) {
 		return all.other
@@ -133,19 +133,13 @@ type Standing struct {
 }
 
 // Now is how the policy stands at t.
-func (p *Policy) Now(t time.Time) Standing {
-	v := p.at(t)
-	return Standing{v.places, v.blocks, v.groups, v.safe}
-}
+func (p *Policy) Now(t time.Time) Standing { return p.at(t).Standing }
 
-// view is what a policy comes to for a while.
+// view is how a policy stands for a while.
 type view struct {
+	Standing
 	from, until time.Time
 	version     uint64 // of the pauses
-	blocks      bool   // some group blocks
-	groups      []string
-	safe        bool // some group that blocks wants safe search
-	places      lists.Places
 }
 
 // at is the view that holds at t.
@@ -161,30 +155,32 @@ func (p *Policy) at(t time.Time) *view {
 
 // view works out what holds from t on.
 func (p *Policy) view(t time.Time, version uint64) *view {
-	t = t.Round(0) // schedules follow the clock on the wall, also when that is set
-	v := &view{from: t, until: t.Add(48 * time.Hour), version: version}
+	// Schedules follow the clock on the wall, also when that is set; a pause for an hour
+	// is over in an hour.
+	wall := t.Round(0)
+	v := &view{from: wall, until: wall.Add(48 * time.Hour), version: version}
 	if p.options.Lists != nil {
-		v.places = lists.NewPlaces(len(p.options.Lists))
+		v.Places = lists.NewPlaces(len(p.options.Lists))
 	}
 	blocking := p.blocking(t, v)
-	v.groups, v.blocks = blocking, len(blocking) > 0
-	v.safe = slices.ContainsFunc(p.safeSearch, func(name string) bool { return slices.Contains(blocking, name) })
+	v.Groups, v.Blocks = blocking, len(blocking) > 0
+	v.Safe = slices.ContainsFunc(p.safeSearch, func(name string) bool { return slices.Contains(blocking, name) })
 	all := true
 	for place, l := range p.options.Lists {
-		on, next := l.Schedule.Active(t, p.options.Zone)
+		on, next := l.Schedule.Active(wall, p.options.Zone)
 		v.ends(next)
 		groups := blocking
-		if l.Spares && v.blocks {
+		if l.Spares && v.Blocks {
 			groups = p.Groups
 		}
-		applies := on && v.blocks && (l.Groups == nil || slices.ContainsFunc(l.Groups, func(name string) bool { return slices.Contains(groups, name) }))
+		applies := on && v.Blocks && (l.Groups == nil || slices.ContainsFunc(l.Groups, func(name string) bool { return slices.Contains(groups, name) }))
 		if applies {
-			v.places.Add(place)
+			v.Places.Add(place)
 		}
 		all = all && applies
 	}
 	if all {
-		v.places = nil // so that nobody has to look
+		v.Places = nil // so that nobody has to look
 	}
 	return v
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/miekg/dns"
 
@@ -145,6 +146,35 @@ func TestPolicyMistakes(t *testing.T) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
+}
+
+// A pause for an hour is over in an hour, also when the clock on the wall has been set
+// meanwhile: for queries as for everybody who asks how it stands.
+func TestPauseWhileTheClockIsSet(t *testing.T) {
+	pause := new(Pause)
+	p := policies(t, PolicyOptions{Pause: pause}).Of(nil)
+	start := time.Now()
+	pause.For(Target{}, time.Hour)
+	for after, want := range map[time.Duration]bool{time.Minute: true, time.Hour + time.Minute: false} {
+		for _, set := range []time.Duration{-3 * time.Hour, 3 * time.Hour} {
+			now := clockSet(t, start.Add(after), set)
+			if on, _ := pause.Paused(Target{}, now); on != want || p.Now(now).Blocks == want {
+				t.Errorf("after %v, with the clock set by %v: paused %v, queries blocked %v", after, set, on, p.Now(now).Blocks)
+			}
+		}
+	}
+}
+
+// clockSet is a moment as time.Now tells it when the clock on the wall was set by d.
+func clockSet(t *testing.T, moment time.Time, d time.Duration) time.Time {
+	t.Helper()
+	set := moment
+	// Package time has no function for it: the seconds since 1885 begin at bit 30.
+	*(*uint64)(unsafe.Pointer(&set)) += uint64(d/time.Second) << 30
+	if set.Sub(moment) != 0 || set.Round(0).Sub(moment.Round(0)) != d {
+		t.Fatal("package time keeps moments in another way than before")
+	}
+	return set
 }
 
 // A view holds until something ends it, not longer and not shorter: a slot, a

@@ -34,14 +34,8 @@ func NewRebind(exempt []string) (Rebind, error) {
 
 // spares says whether a normalised name may lead to a private address.
 func (r *Rebind) spares(name []byte) bool {
-	if len(r.exempt) > 0 {
-		for rest := name; len(rest) > 0; rest = parent(rest) {
-			if r.exempt[string(rest)] {
-				return true
-			}
-		}
-	}
-	return false
+	_, spared := above(r.exempt, name)
+	return spared
 }
 
 // private says whether an unmapped address belongs to a network that is not the internet:

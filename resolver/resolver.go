@@ -93,7 +93,7 @@ func New(o Options) *Resolver {
 	// The house's own names are stronger than every list.
 	h = &local{LocalNames: o.Local, next: blocking, beyond: beyond}
 	if o.Policies == nil {
-		o.Policies = &Policies{other: &Policy{options: &PolicyOptions{Pause: new(Pause)}, groups: []*Group{{Name: DefaultGroup, Block: true}}}}
+		o.Policies, _ = NewPolicies(PolicyOptions{}) // it fails only for groups that are named and missing
 	}
 	// What follows depends on who asks.
 	h = &who{Clients: o.Clients, policies: o.Policies, next: h}
@@ -117,7 +117,7 @@ func stamp(next Handler) Handler {
 func (r *Resolver) Judge(name []byte, qtype uint16, p *Policy, who *lists.Who) lists.Verdict {
 	now := time.Now()
 	v := r.block.match(name, qtype, p, who, now)
-	if p.at(now).safe {
+	if p.at(now).Safe {
 		v = r.block.safe(name, qtype, v)
 	}
 	return v
@@ -129,12 +129,12 @@ func (r *Resolver) Judge(name []byte, qtype uint16, p *Policy, who *lists.Who) l
 func (r *Resolver) Trace(ctx context.Context, q *Query, p *Policy, asked lists.Verdict, visit func(*Step) bool) (Answer, error) {
 	now := p.at(q.Start)
 	q.policy, q.MayWait = p, true
-	q.who = lists.Who{Lists: now.places, Address: q.Client.WithZone(""), Name: p.Client}
+	q.who = lists.Who{Lists: now.Places, Address: q.Client.WithZone(""), Name: p.Client}
 	var a Answer
 	if err := r.block.next.Resolve(ctx, q, &a); err != nil {
 		return a, err
 	}
-	if now.blocks {
+	if now.Blocks {
 		r.block.walk(q, a.Wire, asked, visit)
 	}
 	return a, nil

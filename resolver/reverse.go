@@ -19,9 +19,10 @@ func ReverseBy(f *Forward, names *LocalNames) func(ctx context.Context, ip netip
 		if z, _, ok := names.zoneOf([]byte(name)); !ok || z != zoneRouted || !f.Routed([]byte(name)) {
 			return "", reverseMax, nil
 		}
-		packet := make([]byte, HeaderSize, MinUDP)
-		packet[2], packet[5] = 0x01, 1 // RD, one question
-		packet = append(appendName(packet, name), 0, byte(dns.TypePTR), 0, dns.ClassINET)
+		packet, err := new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypePTR).Pack()
+		if err != nil {
+			return "", 0, err
+		}
 		q := &Query{Transport: TCP, Start: time.Now(), MayWait: true}
 		q.Parse(packet)
 		var a Answer

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -98,34 +99,56 @@ type order struct {
 	Force    bool   `json:"force"`
 }
 
-// orderFields are those of a form.
-var orderFields = []string{"duration", "group", "client", "list", "force"}
-
-// readOrder reads JSON or a form; an empty body is an empty order.
+// readOrder reads an order; an empty body is an empty one.
 func readOrder(r *http.Request) (order, error) {
 	var o order
-	if isForm(r) {
-		if err := r.ParseForm(); err != nil {
-			return o, err
+	var force string
+	err := readBody(r, &o, map[string]*string{"duration": &o.Duration, "group": &o.Group, "client": &o.Client, "list": &o.List, "force": &force})
+	if err != nil {
+		return o, err
+	}
+	if force != "" {
+		if o.Force, err = strconv.ParseBool(force); err != nil {
+			return o, fmt.Errorf("force is true or false, not %q", force)
 		}
-		for field := range r.PostForm {
-			if !slices.Contains(orderFields, field) {
-				return o, fmt.Errorf("unknown field %q; there are %s", field, strings.Join(orderFields, ", "))
-			}
-		}
-		o.Duration, o.Group, o.Client, o.List = r.PostForm.Get("duration"), r.PostForm.Get("group"), r.PostForm.Get("client"), r.PostForm.Get("list")
-		o.Force, _ = strconv.ParseBool(r.PostForm.Get("force"))
-	} else {
+	}
+	return o, o.target().check()
+}
+
+// readBody reads JSON into what into points to, or a form into its fields. What it does
+// not know it refuses: an order whose "group" is misspelt would concern everybody.
+func readBody(r *http.Request, into any, fields map[string]*string) error {
+	if !isForm(r) {
 		d := json.NewDecoder(r.Body)
 		d.DisallowUnknownFields()
-		if err := d.Decode(&o); err != nil && !errors.Is(err, io.EOF) {
-			return o, errors.New("the body is no JSON of this call: " + err.Error())
+		if err := d.Decode(into); err != nil && !errors.Is(err, io.EOF) {
+			return errors.New("the body is no JSON of this call: " + err.Error())
 		}
+		return nil
 	}
-	if o.Group != "" && o.Client != "" {
-		return o, errors.New("either a group or a client, not both")
+	if err := r.ParseForm(); err != nil {
+		return err
 	}
-	return o, nil
+	for _, name := range slices.Sorted(maps.Keys(r.PostForm)) {
+		field := fields[name]
+		if field == nil {
+			return fmt.Errorf("unknown field %q; there are %s", name, strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+		}
+		*field = r.PostForm.Get(name)
+	}
+	return nil
+}
+
+// readDuration reads how long something lasts; 0 when it does not say.
+func readDuration(written string) (time.Duration, error) {
+	if written == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(written)
+	if err != nil || d <= 0 {
+		return 0, errors.New("the duration is written like \"5m\" or \"1h30m\"")
+	}
+	return d, nil
 }
 
 func (o order) target() Target { return Target{o.Group, o.Client} }
@@ -156,10 +179,8 @@ func done(w http.ResponseWriter, r *http.Request, place string, err error, failu
 func (p *Page) pause(w http.ResponseWriter, r *http.Request) {
 	o, err := readOrder(r)
 	var d time.Duration
-	if err == nil && o.Duration != "" {
-		if d, err = time.ParseDuration(o.Duration); err != nil || d <= 0 {
-			err = errors.New("the duration is written like \"5m\" or \"1h30m\"")
-		}
+	if err == nil {
+		d, err = readDuration(o.Duration)
 	}
 	if err == nil {
 		err = p.Blocker.Pause(o.target(), d)

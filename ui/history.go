@@ -86,7 +86,8 @@ func (p *Page) history(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Page) privacy(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, map[string]any{"kept": p.Kept(), "history": p.Held()})
+	held, kept := p.Kept()
+	reply(w, http.StatusOK, map[string]any{"kept": kept, "history": held})
 }
 
 // forgetMe needs no permission: it concerns the asking address only.
@@ -104,10 +105,10 @@ func (p *Page) forgetMe(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, map[string]any{"erased": erased, "note": note})
 }
 
-func (p *Page) forgetAll(w http.ResponseWriter, _ *http.Request) {
+func (p *Page) forgetAll(w http.ResponseWriter, r *http.Request) {
 	if err := p.Forget(); err != nil {
 		fail(w, http.StatusInternalServerError, err.Error())
 		return
 	}
-	reply(w, http.StatusOK, map[string]any{"kept": p.Kept(), "history": p.Held()})
+	p.privacy(w, r)
 }

@@ -9,13 +9,14 @@ import (
 	"time"
 )
 
-// Sizes of the plot, in units of its own; the page scales it.
+// Sizes of the plot, in units of its own; the page scales it. What is hovered over has
+// them in style.css.
 const (
 	plotWidth  = 960.0
 	plotHeight = 192.0
 	plotLeft   = 44.0
 	plotTop    = 8.0
-	plotBottom = 36.0
+	plotBase   = plotHeight - 36
 	plotLabel  = 80.0 // room that a mark takes on a small screen
 )
 
@@ -31,9 +32,15 @@ type plot struct {
 
 // column is one part of the range.
 type column struct {
-	X, Width, Y, Height, BlockedY, BlockedHeight float64
-	When                                         string
-	Queries, Blocked                             uint64
+	X, Width, Y, BlockedY float64
+	When                  string
+	Queries, Blocked      uint64
+}
+
+// Bar is a bar of the column that ends at y, as a part of a path.
+func (c column) Bar(y float64) string {
+	width := coordinate(c.Width)
+	return fmt.Sprintf("M%s %sh%sV%gh-%sz", coordinate(c.X), coordinate(y), width, plotBase, width)
 }
 
 type line struct {
@@ -47,7 +54,7 @@ type mark struct {
 }
 
 func newPlot(columns []Column, s span, zone *time.Location) plot {
-	p := plot{Width: plotWidth, Height: plotHeight, Left: plotLeft, Right: plotWidth - 4, Base: plotHeight - plotBottom, Empty: true}
+	p := plot{Width: plotWidth, Height: plotHeight, Left: plotLeft, Right: plotWidth - 4, Base: plotBase, Empty: true}
 	if len(columns) == 0 {
 		return p
 	}
@@ -58,10 +65,8 @@ func newPlot(columns []Column, s span, zone *time.Location) plot {
 	width := (p.Right - p.Left) / float64(len(columns))
 	for i, from := range columns {
 		c := column{X: p.Left + float64(i)*width + 0.5, Width: width - 1, Queries: from.Queries, Blocked: from.Blocked, When: s.when(from, zone)}
-		c.Height = room * float64(from.Queries) / float64(top)
-		c.Y = p.Base - c.Height
-		c.BlockedHeight = room * float64(from.Blocked) / float64(top)
-		c.BlockedY = p.Base - c.BlockedHeight
+		c.Y = p.Base - room*float64(from.Queries)/float64(top)
+		c.BlockedY = p.Base - room*float64(from.Blocked)/float64(top)
 		p.Columns = append(p.Columns, c)
 		if label := s.mark(from, i, zone); label != "" && p.Right-c.X > plotLabel {
 			p.Marks = append(p.Marks, mark{c.X, label})

@@ -1,10 +1,9 @@
 package ui
 
 import (
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -95,29 +94,8 @@ func readRuling(r *http.Request) (ruling, error) {
 		return o, err
 	case o.Rule == "":
 		return o, errors.New("write which rule: {\"rule\": \"needed.example\", \"action\": \"allow\"}")
-	case o.Group != "" && o.Client != "":
-		return o, errors.New("either a group or a client, not both")
 	}
-	return o, nil
-}
-
-// readBody reads JSON into what into points to, or the fields of a form.
-func readBody(r *http.Request, into any, fields map[string]*string) error {
-	if !isForm(r) {
-		d := json.NewDecoder(r.Body)
-		d.DisallowUnknownFields()
-		if err := d.Decode(into); err != nil && !errors.Is(err, io.EOF) {
-			return errors.New("the body is no JSON of this call: " + err.Error())
-		}
-		return nil
-	}
-	if err := r.ParseForm(); err != nil {
-		return err
-	}
-	for name, field := range fields {
-		*field = r.PostForm.Get(name)
-	}
-	return nil
+	return o, Target{o.Group, o.Client}.check()
 }
 
 // order is the ruling that was meant.
@@ -126,18 +104,6 @@ func (o ruling) order() (Ruling, error) {
 	d, err := readDuration(o.Duration)
 	r.Duration = d
 	return r, err
-}
-
-// readDuration reads how long something lasts; 0 when it does not say.
-func readDuration(written string) (time.Duration, error) {
-	if written == "" {
-		return 0, nil
-	}
-	d, err := time.ParseDuration(written)
-	if err != nil || d <= 0 {
-		return 0, errors.New("the duration is written like \"5m\" or \"1h30m\"")
-	}
-	return d, nil
 }
 
 // place is where a form goes back to: the explanation of a name, or the requests.
@@ -152,15 +118,20 @@ func (p *Page) rules(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, p.Rules.Written())
 }
 
-// rule makes a rule. The action "remove" is for forms, which cannot DELETE.
-func (p *Page) rule(w http.ResponseWriter, r *http.Request) {
+// rule makes a rule, or does what else the body says: forms cannot DELETE.
+func (p *Page) rule(w http.ResponseWriter, r *http.Request) { p.ruled(w, r, "") }
+
+func (p *Page) unrule(w http.ResponseWriter, r *http.Request) { p.ruled(w, r, "remove") }
+
+// ruled carries out a change of rules: an action, or with "" that of the body.
+func (p *Page) ruled(w http.ResponseWriter, r *http.Request, action string) {
 	o, err := readRuling(r)
 	var meant Ruling
 	if err == nil {
 		meant, err = o.order()
 	}
 	if err == nil {
-		switch o.Action {
+		switch cmp.Or(action, o.Action) {
 		case "allow", "deny":
 			err = p.Rules.Add(meant)
 		case "remove":
@@ -168,18 +139,6 @@ func (p *Page) rule(w http.ResponseWriter, r *http.Request) {
 		default:
 			err = fmt.Errorf("the action is \"allow\" or \"deny\", not %q", o.Action)
 		}
-	}
-	done(w, r, o.place(), err, http.StatusBadRequest, func() any { return p.Rules.Written() })
-}
-
-func (p *Page) unrule(w http.ResponseWriter, r *http.Request) {
-	o, err := readRuling(r)
-	var meant Ruling
-	if err == nil {
-		meant, err = o.order()
-	}
-	if err == nil {
-		err = p.Rules.Remove(meant)
 	}
 	done(w, r, o.place(), err, http.StatusBadRequest, func() any { return p.Rules.Written() })
 }

@@ -23,6 +23,14 @@ var ErrNotFound = errors.New("not found")
 // everybody's.
 type Target struct{ Group, Client string }
 
+// check complains when it is two.
+func (t Target) check() error {
+	if t.Group != "" && t.Client != "" {
+		return errors.New("either a group or a client, not both")
+	}
+	return nil
+}
+
 // Blocker switches blocking.
 type Blocker interface {
 	Blocking() Blocking
@@ -215,10 +223,9 @@ type Options struct {
 	Stats     func(Range) Stats
 	Upstreams func() []Upstream
 	Explain   func(context.Context, Question) (Explanation, error)
-	Kept      func() []Kept
-	Held      func() Held  // what the history has
-	Today     func() []Use // its clients of today
-	Forget    func() error // erases it
+	Kept      func() (Held, []Kept) // what the history has, and all that is kept
+	Today     func() []Use          // its clients of today
+	Forget    func() error          // erases it
 	// ForgetClient erases what is kept of an address, and returns in how many sums it was
 	// and what that means.
 	ForgetClient func(netip.Addr) (erased int, note string, err error)
@@ -255,6 +262,7 @@ type Page struct {
 	sessions sessions
 	turns    turns
 	page     *template.Template
+	mux      *http.ServeMux
 }
 
 // New makes the handler.
@@ -271,6 +279,7 @@ func New(o Options) (*Page, error) {
 	p.sessions.valid = map[[32]byte]time.Time{}
 	var err error
 	p.page, err = template.New("").Funcs(template.FuncMap{"number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few, "coordinate": coordinate, "words": words, "span": lasting, "at": at}).ParseFS(templates, "templates/*.html")
+	p.mux = p.routes()
 	return p, err
 }
 
@@ -283,7 +292,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	recognise(r)
-	p.routes().ServeHTTP(w, r)
+	p.mux.ServeHTTP(w, r)
 }
 
 // maxBody bounds a request's body in bytes.

@@ -138,8 +138,9 @@ func newPage(t testing.TB, password string) (*Page, *house) {
 			}
 			return Explanation{Name: name, Type: qtype, Verdict: "blocked", List: "starter", Rule: "<i>" + name, Source: q.Client, Line: 7, Group: "default", Owner: "Meta", Category: "advertising"}, nil
 		},
-		Kept:   func() []Kept { return []Kept{{"counters", "the plot", "memory", "3", "stop"}} },
-		Held:   func() Held { return Held{File: "history.db", Minutes: 7} },
+		Kept: func() (Held, []Kept) {
+			return Held{File: "history.db", Minutes: 7}, []Kept{{"counters", "the plot", "memory", "3", "stop"}}
+		},
 		Today:  func() []Use { return []Use{{"cafe", 5, 1}} },
 		Forget: func() error { h.forgot = true; return h.fault },
 		ForgetClient: func(ip netip.Addr) (int, string, error) {
@@ -363,6 +364,9 @@ func TestPageTellsOfChanges(t *testing.T) {
 	}
 	if body := look(p, "/", stranger...); strings.Contains(body, "Accept") || !strings.Contains(body, "held.example") {
 		t.Error("who may not change anything is not told, or is offered to accept")
+	}
+	if w := call(p, "POST", "/api/v1/lists/refresh", "list=ours&force=yes", form); w.Code != 400 || !strings.Contains(w.Body.String(), "true or false") || h.fetched != nil {
+		t.Errorf("a force that is none: %d, fetched %v: %s", w.Code, h.fetched, w.Body)
 	}
 	if w := call(p, "POST", "/api/v1/lists/refresh", "list=ours&force=true", form); w.Code != 303 || !slices.Equal(h.fetched, []string{"ourstrue"}) {
 		t.Errorf("accepting: %d, fetched %v", w.Code, h.fetched)

@@ -25,6 +25,8 @@ const deviceMAC = "02:00:00:00:00:40"
 // another, which this variable names to it.
 const deviceVariable = "DEADPIXEL_TEST_DEVICE"
 
+const patience = 5 * time.Second
+
 // house makes both namespaces with a virtual cable between them, and runs the
 // calling test again inside; or it skips the test where it cannot.
 func house(t *testing.T) {
