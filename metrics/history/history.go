@@ -26,7 +26,6 @@ package history
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
@@ -50,29 +49,9 @@ const (
 	maxWaitingClients = 60
 )
 
-// Form is how a client appears in what is kept.
-type Form uint8
-
-const (
-	None      Form = iota // not at all
-	Anonymous             // as a hash by a key that is destroyed at midnight
-	Full                  // by its name, or its address when it has none
-)
-
-// ParseForm reads the value of [privacy] clients.
-func ParseForm(s string) (Form, error) {
-	for f, name := range forms {
-		if s == name {
-			return Form(f), nil
-		}
-	}
-	return None, fmt.Errorf("%q is none of \"none\", \"anonymous\", \"full\"", s)
-}
-
-// String returns the value of [privacy] clients.
-func (f Form) String() string { return forms[f] }
-
-var forms = [...]string{"none", "anonymous", "full"}
+// renewAgain is how long after a renewal of the file that failed the next is tried: a
+// full disk is not written to every minute.
+const renewAgain = time.Hour
 
 // Settings are what a reload may change.
 type Settings struct {
@@ -110,8 +89,9 @@ type History struct {
 	last    Counts    // as read
 	read    time.Time // when that was
 	waiting map[int64]*sum
-	day     int64  // when the file was last renewed
-	trouble string // why nothing can be written, as it was told to the log
+	day     int64     // that turn was last called on, 0 before
+	again   time.Time // when the file may be renewed after a renewal that failed
+	trouble string    // why nothing can be written, as it was told to the log
 }
 
 // Open reads what is there. A file that is damaged, or is something else, is set
@@ -134,7 +114,7 @@ func Open(o Options) *History {
 // begin takes over settings and opens their file. The lock is held.
 func (h *History) begin(s Settings, now time.Time) {
 	h.set = s
-	h.day = days.number(now, s.Zone)
+	today := days.number(now, s.Zone)
 	h.counting.Store(s.Clients != None)
 	if file := h.file(keyName); h.key.file != file || s.Clients != Anonymous {
 		h.tell(h.key.destroy())
@@ -144,9 +124,9 @@ func (h *History) begin(s Settings, now time.Time) {
 	case s.Clients != Anonymous:
 		h.tell(h.key.destroy())
 	case h.key.exists():
-		h.tell(h.key.endBefore(h.day))
+		h.tell(h.key.endBefore(today))
 	default:
-		h.tell(h.key.restore(h.day))
+		h.tell(h.key.restore(today))
 	}
 	h.open(now)
 	for _, row := range h.waiting {
@@ -182,10 +162,7 @@ func (h *History) open(now time.Time) {
 // check tells the log when the file begins or ceases to make trouble. Damage makes the
 // next minute begin with a new file.
 func (h *History) check(err error) bool {
-	if err != nil && isDamage(err) && h.store != nil {
-		h.store.abandon()
-		h.store = nil
-	}
+	h.giveUp(err)
 	switch {
 	case err == nil && h.trouble != "":
 		h.log.Info("the history is written again")
@@ -195,6 +172,13 @@ func (h *History) check(err error) bool {
 		h.log.Error("the history cannot be written; it stays in memory for a day at most, and deadpixel goes on", "err", err)
 	}
 	return err == nil
+}
+
+// giveUp closes a file that is damaged.
+func (h *History) giveUp(err error) {
+	if isDamage(err) {
+		h.shut()
+	}
 }
 
 // tell tells the log of an error about the key.
@@ -251,13 +235,14 @@ func (h *History) turn(now time.Time) {
 	defer h.mu.Unlock()
 	h.fold(now)
 	h.open(now)
-	h.flush(now)
+	written := h.flush(now)
 	if today := days.number(now, h.set.Zone); today != h.day {
 		h.day = today
 		h.tell(h.key.endBefore(today))
-		if h.store != nil {
-			h.check(h.store.daily(now, h.set))
-		}
+		h.again = now
+	}
+	if written && !now.Before(h.again) && !h.check(h.store.daily(now, h.set)) {
+		h.again = now.Add(renewAgain)
 	}
 	h.bound(now)
 }
@@ -285,30 +270,13 @@ func (h *History) fold(now time.Time) {
 	}
 }
 
-// client is how the client at ip appears in what is kept of a minute.
-func (h *History) client(ip netip.Addr, minute int64) client {
-	switch {
-	case !ip.IsValid() || h.set.Clients == None:
-		return others
-	case h.set.Clients == Full:
-		if name := h.options.Client(ip); name != "" {
-			return named(name)
-		}
-		return named(ip.String())
+// flush writes what waits, and says whether the file has it all. The lock is held.
+func (h *History) flush(now time.Time) bool {
+	if h.store == nil || len(h.waiting) > 0 && !h.check(h.store.write(h.waiting, now, h.set)) {
+		return false
 	}
-	hash, err := h.key.hash(ip, days.number(minutes.begin(minute, nil), h.set.Zone))
-	h.tell(err)
-	return hash
-}
-
-// flush writes what waits. The lock is held.
-func (h *History) flush(now time.Time) {
-	if h.store == nil || len(h.waiting) == 0 {
-		return
-	}
-	if h.check(h.store.write(h.waiting, now, h.set)) {
-		clear(h.waiting)
-	}
+	clear(h.waiting)
+	return true
 }
 
 // bound forgets the oldest of what waits. The lock is held.

@@ -481,6 +481,102 @@ func TestDiskFull(t *testing.T) {
 	})
 }
 
+// What was deleted is in the file no more within a day, also on a machine that is off
+// every night, and where a reload comes between midnight and the next minute. A restart
+// alone is no reason to write the file again.
+func TestDeletedIsGone(t *testing.T) {
+	const word = "ann's laptop" // as which a client appears
+	for _, c := range []struct {
+		name  string
+		night func(h *History, set Settings, stop func(), again func())
+	}{
+		{"off at midnight", func(_ *History, _ Settings, stop, again func()) {
+			stop()
+			time.Sleep(16 * time.Hour)
+			again()
+		}},
+		{"a reload at midnight", func(h *History, set Settings, _, _ func()) {
+			until(time.Date(2026, 11, 25, 0, 0, 10, 0, time.UTC))
+			h.Use(set)
+			until(time.Date(2026, 11, 25, 10, 30, 0, 0, time.UTC))
+		}},
+	} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, fileName)
+		synctest.Test(t, func(t *testing.T) {
+			until(time.Date(2026, 11, 24, 18, 0, 30, 0, time.UTC))
+			var ours house
+			set := Settings{Dir: dir, Clients: Full, Zone: time.UTC, Keep: 2 * time.Hour}
+			h := ours.open(set)
+			stop := run(t, h)
+			again := func() {
+				h = ours.open(set)
+				stop = run(t, h)
+			}
+			ours.ask(h, laptop, 3)
+			time.Sleep(2 * time.Minute)
+			if b := must(os.ReadFile(path)); !bytes.Contains(b, []byte(word)) {
+				t.Fatalf("%s: it was never in the file", c.name)
+			}
+			before := must(os.Stat(path))
+			for range 3 {
+				stop()
+				again()
+				time.Sleep(2 * time.Minute)
+			}
+			if !os.SameFile(before, must(os.Stat(path))) {
+				t.Errorf("%s: a restart has written the file again", c.name)
+			}
+			c.night(h, set, func() { stop() }, again)
+			time.Sleep(2 * time.Minute)
+			if b := must(os.ReadFile(path)); bytes.Contains(b, []byte(word)) {
+				t.Errorf("%s: what was deleted is still in the file", c.name)
+			}
+			stop()
+			if ours.log.Len() > 0 {
+				t.Errorf("%s: the log: %s", c.name, &ours.log)
+			}
+		})
+	}
+}
+
+// A renewal that failed is made up for within the day, and not tried every minute.
+func TestRenewalFails(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, fileName)
+	synctest.Test(t, func(t *testing.T) {
+		until(time.Date(2026, 11, 24, 23, 58, 30, 0, time.UTC))
+		var ours house
+		h := ours.open(Settings{Dir: dir, Clients: Anonymous})
+		defer run(t, h)()
+		for range 2 {
+			ours.ask(h, phone, 3)
+			time.Sleep(45 * time.Second) // so that there is something new since the first renewal
+		}
+		before := must(os.Stat(path))
+		// What is in the way of the copy.
+		if err := os.MkdirAll(filepath.Join(path+newEnd, "x"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		until(time.Date(2026, 11, 25, 0, 30, 30, 0, time.UTC))
+		if n := strings.Count(ours.log.String(), "cannot be written"); n != 1 || !os.SameFile(before, must(os.Stat(path))) {
+			t.Errorf("told %d times: %s", n, &ours.log)
+		}
+		ours.ask(h, phone, 3)
+		time.Sleep(time.Minute)
+		if held := h.Held(); held.Waiting > 0 || held.Trouble != "" {
+			t.Errorf("what comes in between is not written: %+v", held)
+		}
+		if err := os.RemoveAll(path + newEnd); err != nil {
+			t.Fatal(err)
+		}
+		until(time.Date(2026, 11, 25, 1, 30, 30, 0, time.UTC))
+		if os.SameFile(before, must(os.Stat(path))) {
+			t.Error("not renewed an hour after")
+		}
+	})
+}
+
 // A directory that cannot be used, and one that another program uses, leave everything
 // in memory.
 func TestUnusableDirectory(t *testing.T) {
@@ -492,7 +588,7 @@ func TestUnusableDirectory(t *testing.T) {
 	var theirs house
 	other := theirs.open(Settings{Dir: taken})
 	defer other.shut()
-	for name, dir := range map[string]string{"below a file": filepath.Join(file, "x"), "taken": taken} {
+	for name, dir := range map[string]string{"no directory": filepath.Join(file, "x"), "taken": taken} {
 		var ours house
 		h := ours.open(Settings{Dir: dir, Clients: Anonymous})
 		ours.ask(h, phone, 3)
@@ -500,6 +596,60 @@ func TestUnusableDirectory(t *testing.T) {
 		wantReport(t, name, h, Day, 3, 1)
 		if held := h.Held(); held.File != "" || held.Trouble == "" || len(held.Aside) > 0 {
 			t.Errorf("%s: %+v", name, held)
+		}
+		// Nobody can say what is in a file that is not open.
+		n, err := h.EraseClient(phone)
+		if all := h.Erase(); n != 1 || (err == nil) != (name == "no directory") || all == nil {
+			t.Errorf("%s: found in %d sums, %v; all: %v", name, n, err, all)
+		}
+	}
+}
+
+// A file that is refused is let go, so that the next attempt, or another program, can
+// open it.
+func TestRefusedFileIsLetGo(t *testing.T) {
+	for name, harm := range map[string]func(path string) error{
+		"somebody's": func(path string) error {
+			db, err := bolt.Open(path, 0o600, nil)
+			if err != nil {
+				return err
+			}
+			err = db.Update(func(tx *bolt.Tx) error { _, err := tx.CreateBucket([]byte("users")); return err })
+			return errors.Join(err, db.Close())
+		},
+		"damaged": flip,
+	} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, fileName)
+		if err := os.WriteFile(path, filled(t, 10), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := harm(path); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			s := &store{path: path, max: maxFile}
+			err := s.open()
+			if err == nil {
+				if err = s.inspect(); err != nil {
+					s.close()
+				}
+			}
+			if !isDamage(err) || s.db != nil || s.file != nil {
+				t.Errorf("%s: %v; %+v", name, err, s)
+			}
+		}
+		s, aside, err := openStore(dir, time.Now())
+		if err != nil || aside == "" {
+			t.Fatalf("%s: %v, set aside as %q", name, err, aside)
+		}
+		defer s.close()
+		for _, path := range []string{aside, path + ".other"} {
+			db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: lockTime})
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			db.Close()
 		}
 	}
 }

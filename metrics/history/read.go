@@ -2,10 +2,6 @@ package history
 
 import (
 	"cmp"
-	"encoding/hex"
-	"errors"
-	"net/netip"
-	"os"
 	"slices"
 	"time"
 
@@ -111,10 +107,7 @@ func (h *History) look(at func(*bolt.Tx) error) {
 	}
 	if err := h.store.view(at); err != nil {
 		h.log.Error("the history cannot be read", "err", err)
-		if isDamage(err) { // the next minute looks what can be done
-			h.store.abandon()
-			h.store = nil
-		}
+		h.giveUp(err) // the next minute looks what can be done
 	}
 }
 
@@ -148,17 +141,6 @@ func (h *History) Today() []Client {
 		return cmp.Or(cmp.Compare(b.Queries, a.Queries), cmp.Compare(a.Name, b.Name))
 	})
 	return clients
-}
-
-// String is the client for people.
-func (c client) String() string {
-	switch {
-	case c == others:
-		return ""
-	case c[0] == byHash:
-		return hex.EncodeToString([]byte(c[1:]))
-	}
-	return string(c[1:])
 }
 
 // Held is what there is, counted in memory and in the file.
@@ -217,72 +199,4 @@ func (h *History) Held() Held {
 		})
 	})
 	return held
-}
-
-// Erase deletes everything, in memory and on disk, with files that were set aside and
-// today's key, and reads back whether it is gone.
-func (h *History) Erase() error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.fold(time.Now())
-	clear(h.waiting)
-	err := h.key.destroy()
-	if h.set.Dir != "" {
-		for _, file := range asideIn(h.set.Dir) {
-			err = errors.Join(err, os.Remove(file))
-		}
-	}
-	if h.store == nil {
-		if path := h.file(fileName); path != "" {
-			if _, gone := os.Stat(path); gone == nil {
-				err = errors.Join(err, errors.New("the file cannot be opened; remove it: "+path))
-			}
-		}
-		return err
-	}
-	gone := h.store.renew(func(period, int64, []byte) ([]byte, error) { return nil, nil })
-	if !h.check(gone) {
-		return errors.Join(err, gone)
-	}
-	return errors.Join(err, h.store.view(func(tx *bolt.Tx) error {
-		return eachRow(tx, func(period, int64, []byte) error { return errors.New("something is still in " + h.store.path) })
-	}))
-}
-
-// EraseClient deletes what is kept of the client at an address: today's rows of its
-// hash, or with Full all rows of its name and address. It returns how many sums it was
-// in. Sums of queries stay, as nobody's.
-func (h *History) EraseClient(ip netip.Addr) (int, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.fold(time.Now())
-	ip = ip.Unmap().WithZone("")
-	is := map[client]bool{named(ip.String()): true}
-	if name := h.options.Client(ip); name != "" {
-		is[named(name)] = true
-	}
-	if h.key.exists() {
-		if hash, err := h.key.hash(ip, h.key.day); err == nil {
-			is[hash] = true
-		}
-	}
-	drop := func(s *sum) bool {
-		before := len(s.clients)
-		for c := range is {
-			delete(s.clients, c)
-		}
-		return len(s.clients) < before
-	}
-	found := 0
-	for _, row := range h.waiting {
-		if drop(row) {
-			found++
-		}
-	}
-	if h.store == nil {
-		return found, nil
-	}
-	on, err := h.store.revise(drop)
-	h.check(err)
-	return found + on, err
 }
