@@ -59,6 +59,7 @@ func (s *server) page(c *Config) (http.Handler, error) {
 		Explain: func(ctx context.Context, q ui.Question) (ui.Explanation, error) {
 			return s.current.Load().explain(ctx, q)
 		},
+		Felt: func() ui.Felt { return s.felt.until(s.metrics.Waits()) },
 		Kept: s.kept, Today: s.today, Forget: s.forget, ForgetClient: s.forgetClient,
 		Rules: pageRules{s}, Devices: devices{s}, Requests: s.openRequests, Refuse: s.refuse,
 		Ready: s.ready, Alive: s.ask, Metrics: s.metrics.Handler(),

@@ -53,6 +53,7 @@ type server struct {
 	ruling    sync.Mutex // of what the page allows and denies
 	recent    *recentNames
 	requests  requests
+	felt      felt
 	probe     string // the secret name of the query to itself
 
 	current atomic.Pointer[generation]
@@ -164,6 +165,7 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 	go debug.FreeOSMemory()
 	go s.notify.watch(running, s.ask)
 	go s.recent.run(running)
+	go s.felt.run(running, s.metrics)
 
 	for {
 		select {

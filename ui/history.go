@@ -21,8 +21,6 @@ type span struct {
 	Column string // after "in every"
 }
 
-var spans = []span{{Day, "24 hours", "quarter of an hour"}, {Week, "7 days", "hour"}, {Month, "30 days", "day"}}
-
 // newSpan is the one that is asked for: the first when none is, or one that is not
 // known, which is not ok.
 func newSpan(written string) (s span, ok bool) {

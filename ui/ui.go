@@ -223,6 +223,7 @@ type Options struct {
 	Stats     func(Range) Stats
 	Upstreams func() []Upstream
 	Explain   func(context.Context, Question) (Explanation, error)
+	Felt      func() Felt
 	Kept      func() (Held, []Kept) // what the history has, and all that is kept
 	Today     func() []Use          // its clients of today
 	Forget    func() error          // erases it
@@ -244,6 +245,7 @@ type Options struct {
 	Version      string
 	Started      time.Time
 	Zone         *time.Location
+	Base         string   // the path under which the page stands, as "/dns"; "" is the root
 	PasswordHash string   // "" means that changes come from this machine only
 	Hosts        []string // names under which the page may be asked for, beside the machine's own
 	Log          *slog.Logger
@@ -278,7 +280,9 @@ func New(o Options) (*Page, error) {
 	p := &Page{Options: o, hosts: ownHosts(o.Hosts)}
 	p.sessions.valid = map[[32]byte]time.Time{}
 	var err error
-	p.page, err = template.New("").Funcs(template.FuncMap{"number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few, "coordinate": coordinate, "words": words, "span": lasting, "at": at}).ParseFS(templates, "templates/*.html")
+	p.page, err = template.New("").Funcs(template.FuncMap{"to": p.to, "number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few,
+		"coordinate": coordinate, "words": words, "span": lasting, "at": at, "share": share, "milliseconds": func(d time.Duration) string { return milliseconds(float64(d) / 1e6) }}).
+		ParseFS(templates, "templates/*.html")
 	p.mux = p.routes()
 	return p, err
 }
@@ -286,6 +290,7 @@ func New(o Options) (*Page, error) {
 // ServeHTTP answers one request: guard, route.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secure(w.Header())
+	p.strip(r)
 	if status, reason := p.guard(r); status != 0 {
 		fail(w, status, reason)
 		return
@@ -302,7 +307,8 @@ const maxBody = 16 << 10
 func (p *Page) routes() *http.ServeMux {
 	m := http.NewServeMux()
 	m.HandleFunc("GET /{$}", p.index)
-	m.Handle("GET /static/", http.FileServerFS(static))
+	m.HandleFunc("GET /why", p.why)
+	m.HandleFunc("GET /static/", p.files)
 	m.Handle("GET /metrics", p.Metrics)
 	m.HandleFunc("GET /healthz", p.healthz)
 	m.HandleFunc("GET /readyz", p.readyz)
