@@ -60,8 +60,8 @@ var ranges = map[ui.Range]history.Range{ui.Day: history.Day, ui.Week: history.We
 
 // stats are the numbers of the page.
 func (s *server) stats(r ui.Range) ui.Stats {
-	since, in := s.metrics.Counts(), s.history.Read(ranges[r])
-	st := ui.Stats{Since: byOutcome(since.Outcomes), Outcomes: byOutcome(in.Outcomes), Queries: in.Queries(), Blocked: in.Outcomes[resolver.Blocked],
+	in := s.history.Read(ranges[r])
+	st := ui.Stats{Outcomes: byOutcome(in.Outcomes), Queries: in.Queries(), Blocked: in.Outcomes[resolver.Blocked],
 		Lists: map[string]map[string]uint64{}, Escapes: map[string]uint64{}, OneSource: s.metrics.OneSource()}
 	for _, c := range in.Columns {
 		st.Columns = append(st.Columns, ui.Column(c))

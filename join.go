@@ -55,7 +55,7 @@ func (s *server) page(c *Config) (http.Handler, error) {
 		return nil, err
 	}
 	p, err := ui.New(ui.Options{
-		Blocker: pauser{s}, Lists: pageLists{s}, Stats: s.stats, Upstreams: s.upstreams,
+		Blocker: pauser{s}, Lists: pageLists{s}, Stats: s.stats, Since: func() map[string]uint64 { return byOutcome(s.metrics.Outcomes()) }, Upstreams: s.upstreams,
 		Explain: func(ctx context.Context, q ui.Question) (ui.Explanation, error) {
 			return s.current.Load().explain(ctx, q)
 		},

@@ -11,14 +11,19 @@ type Counts struct {
 	Escapes   [resolver.Escapes]uint64            // queries that looked for a way around
 }
 
-// Counts adds up what the cores have counted.
-func (m *Metrics) Counts() Counts {
-	c := Counts{Blocked: map[string][resolver.Reasons]uint64{}, Owners: map[string]uint64{}, NoAccount: map[string]uint64{}}
+// Outcomes adds up how queries have ended.
+func (m *Metrics) Outcomes() (all [resolver.Outcomes]uint64) {
 	for outcome := range resolver.Outcomes {
 		for transport := range transports {
-			c.Outcomes[outcome] += m.queries(outcome, transport)
+			all[outcome] += m.queries(outcome, transport)
 		}
 	}
+	return all
+}
+
+// Counts adds up what the cores have counted.
+func (m *Metrics) Counts() Counts {
+	c := Counts{Outcomes: m.Outcomes(), Blocked: map[string][resolver.Reasons]uint64{}, Owners: map[string]uint64{}, NoAccount: map[string]uint64{}}
 	for i := range m.shards {
 		s := &m.shards[i]
 		for why, n := range s.blocked.all() {

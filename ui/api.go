@@ -61,7 +61,7 @@ func (p *Page) status(w http.ResponseWriter, _ *http.Request) {
 		"version":        p.Version,
 		"uptime_seconds": int64(time.Since(p.Started) / time.Second),
 		"blocking":       p.Blocker.Blocking(),
-		"queries":        stats.Since,
+		"queries":        p.Since(),
 		"no_account":     append([]Company{}, stats.NoAccount...),
 		"escapes":        stats.Escapes,
 		"one_source":     stats.OneSource,

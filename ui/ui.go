@@ -115,10 +115,8 @@ type Upstream struct {
 	LatencyMS float64 `json:"latency_ms"`
 }
 
-// Stats are the numbers of the page: by outcome since the start, the others of a
-// range.
+// Stats are the numbers of a range.
 type Stats struct {
-	Since            map[string]uint64 // the start, by outcome
 	Outcomes         map[string]uint64
 	Queries, Blocked uint64
 	Columns          []Column                     // oldest first
@@ -221,6 +219,7 @@ type Options struct {
 	Blocker   Blocker
 	Lists     Lists
 	Stats     func(Range) Stats
+	Since     func() map[string]uint64 // the start: queries by outcome
 	Upstreams func() []Upstream
 	Explain   func(context.Context, Question) (Explanation, error)
 	Felt      func() Felt
