@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"path/filepath"
 	"time"
@@ -49,7 +48,7 @@ func (s *server) join() {
 }
 
 // page makes the page for a configuration.
-func (s *server) page(c *Config) (http.Handler, error) {
+func (s *server) page(c *Config) (*ui.Page, error) {
 	zone, err := c.zone()
 	if err != nil {
 		return nil, err
@@ -59,7 +58,7 @@ func (s *server) page(c *Config) (http.Handler, error) {
 		Explain: func(ctx context.Context, q ui.Question) (ui.Explanation, error) {
 			return s.current.Load().explain(ctx, q)
 		},
-		Felt: func() ui.Felt { return s.felt.until(s.metrics.Waits()) },
+		Tail: s.watch, Felt: func() ui.Felt { return s.felt.until(s.metrics.Waits()) },
 		Kept: s.kept, Today: s.today, Forget: s.forget, ForgetClient: s.forgetClient,
 		Rules: pageRules{s}, Devices: devices{s}, Requests: s.openRequests, Refuse: s.refuse,
 		Ready: s.ready, Alive: s.ask, Metrics: s.metrics.Handler(),

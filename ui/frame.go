@@ -35,6 +35,7 @@ type room struct {
 var rooms = []room{
 	{Path: "/", Name: "Now"},
 	{Path: "/why", Name: "Why?"},
+	{Path: "/live", Name: "Live", Owner: true},
 	{Path: "/recent", Name: "This device"},
 }
 

@@ -230,6 +230,9 @@ type Options struct {
 	// and what that means.
 	ForgetClient func(netip.Addr) (erased int, note string, err error)
 
+	// Tail tells of blocked queries until ctx ends; then it closes the channel.
+	Tail func(ctx context.Context) <-chan Sight
+
 	Rules    Rules
 	Devices  Devices
 	Requests func() []Request                 // what people wish to be allowed, for who may change something
@@ -262,6 +265,7 @@ type Page struct {
 	hosts    map[string]bool
 	sessions sessions
 	turns    turns
+	streams  streams
 	page     *template.Template
 	mux      *http.ServeMux
 }
@@ -278,6 +282,7 @@ func New(o Options) (*Page, error) {
 	}
 	p := &Page{Options: o, hosts: ownHosts(o.Hosts)}
 	p.sessions.valid = map[[32]byte]time.Time{}
+	p.streams.end, p.streams.watchers = make(chan struct{}), map[chan string]bool{}
 	var err error
 	p.page, err = template.New("").Funcs(template.FuncMap{"to": p.to, "number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few,
 		"coordinate": coordinate, "words": words, "span": lasting, "at": at, "share": share, "milliseconds": func(d time.Duration) string { return milliseconds(float64(d) / 1e6) }}).
@@ -316,6 +321,9 @@ func (p *Page) routes() *http.ServeMux {
 	m.HandleFunc("POST /logout", p.logout)
 	m.HandleFunc("GET /api/v1/status", p.status)
 	m.HandleFunc("GET /api/v1/explain", p.explain)
+	m.HandleFunc("GET /api/v1/events", p.events)
+	m.Handle("GET /api/v1/blocked", p.change(p.tail))
+	m.HandleFunc("GET /live", p.live)
 	m.HandleFunc("GET /api/v1/lists/changes", p.changes)
 	m.HandleFunc("GET /api/v1/history", p.history)
 	m.HandleFunc("GET /api/v1/privacy", p.privacy)

@@ -213,6 +213,7 @@ const (
 	refusedTitle = "That did not work"
 	whyTitle     = "Why is this name blocked?"
 	recentTitle  = "What broke just now?"
+	liveTitle    = "Blocked as you watch"
 	loginTitle   = "Sign in"
 	thisDevice   = "this device"
 )
