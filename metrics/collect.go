@@ -89,11 +89,17 @@ func (c collector) counts(out chan<- prometheus.Metric, now *State) {
 			}
 		}
 	}
-	for name, n := range sums.Owners {
+	for name, lists := range sums.Owners {
 		if name == "" {
 			name = otherOwner
 		}
-		counter(ownerTotal, n, name)
+		var all uint64
+		for _, reasons := range lists {
+			for _, n := range reasons {
+				all += n
+			}
+		}
+		counter(ownerTotal, all, name)
 	}
 	for name, n := range sums.NoAccount {
 		counter(noAccountTotal, n, name)

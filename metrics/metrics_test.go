@@ -160,7 +160,7 @@ func TestCounts(t *testing.T) {
 	m := sample(t)
 	m.Fork().Observe(resolver.Event{Outcome: resolver.Blocked, List: "starter", Reason: resolver.ByCNAME, Name: []byte("x.example")})
 	got := m.Counts()
-	want := Counts{Blocked: map[string][resolver.Reasons]uint64{"starter": {1, 1}}, Owners: map[string]uint64{"Meta": 1, "": 1}, NoAccount: map[string]uint64{}}
+	want := Counts{Blocked: map[string][resolver.Reasons]uint64{"starter": {1, 1}}, Owners: map[string]map[string][resolver.Reasons]uint64{"Meta": {"starter": {1}}, "": {"starter": {0, 1}}}, NoAccount: map[string]uint64{}}
 	for outcome := range resolver.Outcomes {
 		want.Outcomes[outcome] = 1
 	}

@@ -10,40 +10,68 @@ import (
 	"deadpixel/resolver"
 )
 
-// rowVersion is the first byte of a sum on disk.
-const rowVersion = 1
+// rowVersion is the first byte of a sum on disk. Rows of version 1 had of each company
+// one number only; they are read, and written as the present version when they change.
+const rowVersion = 2
 
 // errRow says that a sum on disk is damaged.
 var errRow = errors.New("a sum is damaged")
 
 // encode writes a sum: the version; counts as varints, each array and map with its
-// length in front and strings with theirs; and the CRC-32 of all that.
+// length in front and strings with theirs, where arrays end before their last zeros;
+// and the CRC-32 of all that. Lists are named once, and after that by number.
 func (s *sum) encode() []byte {
 	b := []byte{rowVersion}
+	number := func(n uint64) { b = binary.AppendUvarint(b, n) }
 	numbers := func(all ...uint64) {
-		b = binary.AppendUvarint(b, uint64(len(all)))
+		for len(all) > 0 && all[len(all)-1] == 0 {
+			all = all[:len(all)-1]
+		}
+		number(uint64(len(all)))
 		for _, n := range all {
-			b = binary.AppendUvarint(b, n)
+			number(n)
 		}
 	}
-	text := func(t string) { b = append(binary.AppendUvarint(b, uint64(len(t))), t...) }
-	length := func(n int) { b = binary.AppendUvarint(b, uint64(n)) }
+	text := func(t string) {
+		number(uint64(len(t)))
+		b = append(b, t...)
+	}
 	numbers(s.Outcomes[:]...)
 	numbers(s.Escapes[:]...)
-	length(len(s.Blocked))
-	for _, list := range slices.Sorted(maps.Keys(s.Blocked)) {
-		reasons := s.Blocked[list]
+	lists := s.lists()
+	number(uint64(len(lists)))
+	for _, list := range lists {
 		text(list)
-		numbers(reasons[:]...)
 	}
-	for _, m := range []map[string]uint64{s.Owners, s.NoAccount} {
-		length(len(m))
-		for _, name := range slices.Sorted(maps.Keys(m)) {
-			text(name)
-			numbers(m[name])
+	reasons := func(of map[string][resolver.Reasons]uint64) {
+		number(uint64(len(of)))
+		for i, list := range lists {
+			if all, has := of[list]; has {
+				number(uint64(i))
+				numbers(all[:]...)
+			}
 		}
 	}
-	length(len(s.clients))
+	reasons(s.Blocked)
+	companies := slices.Collect(maps.Keys(s.Owners))
+	for company := range s.names {
+		if _, has := s.Owners[company]; !has {
+			companies = append(companies, company)
+		}
+	}
+	slices.Sort(companies)
+	number(uint64(len(companies)))
+	for _, company := range companies {
+		text(company)
+		numbers(s.names[company])
+		reasons(s.Owners[company])
+	}
+	number(uint64(len(s.NoAccount)))
+	for _, company := range slices.Sorted(maps.Keys(s.NoAccount)) {
+		text(company)
+		numbers(s.NoAccount[company])
+	}
+	number(uint64(len(s.clients)))
 	for _, c := range slices.Sorted(maps.Keys(s.clients)) {
 		text(string(c))
 		numbers(s.clients[c].Queries, s.clients[c].Blocked)
@@ -51,40 +79,44 @@ func (s *sum) encode() []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
 }
 
+// lists are the names of all lists in a sum.
+func (s *sum) lists() []string {
+	all := map[string]bool{}
+	for list := range s.Blocked {
+		all[list] = true
+	}
+	for _, lists := range s.Owners {
+		for list := range lists {
+			all[list] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
 // addRow adds a sum on disk, its clients only when they are wanted. An older program
 // may have written fewer numbers, a newer one more; these are left out.
 func (s *sum) addRow(b []byte, clients bool) error {
-	if len(b) < 5 || b[0] != rowVersion {
+	if len(b) < 5 || b[0] == 0 || b[0] > rowVersion {
 		return errRow
 	}
 	body, check := b[:len(b)-4], b[len(b)-4:]
 	if crc32.ChecksumIEEE(body) != binary.LittleEndian.Uint32(check) {
 		return errRow
 	}
-	r := rowReader{rest: body[1:]}
-	add := func(into []uint64) {
-		for i := range r.length() {
-			if n := r.number(); i < len(into) {
-				into[i] += n
-			}
-		}
+	r := rowReader{rest: body[1:], spelled: s.spelled}
+	if r.spelled == nil {
+		r.spelled = map[string]string{}
+		s.spelled = r.spelled
 	}
-	add(s.Outcomes[:])
-	add(s.Escapes[:])
+	r.numbers(s.Outcomes[:])
+	r.numbers(s.Escapes[:])
+	if b[0] == 1 {
+		s.addBlocked1(&r)
+	} else {
+		s.addBlocked(&r)
+	}
 	for range r.length() {
-		list := r.text()
-		var reasons [resolver.Reasons]uint64
-		add(reasons[:])
-		s.block(string(list), reasons)
-	}
-	for _, m := range []*map[string]uint64{&s.Owners, &s.NoAccount} {
-		merge(m, nil)
-		for range r.length() {
-			name := r.text()
-			var n [1]uint64
-			add(n[:])
-			(*m)[string(name)] += n[0]
-		}
+		s.miss(r.text(), r.one())
 	}
 	for range r.length() {
 		if !clients {
@@ -92,7 +124,7 @@ func (s *sum) addRow(b []byte, clients bool) error {
 		}
 		c := client(r.text())
 		var n [2]uint64
-		add(n[:])
+		r.numbers(n[:])
 		if c != others && c[0] != byHash && c[0] != byName {
 			return errRow
 		}
@@ -101,16 +133,60 @@ func (s *sum) addRow(b []byte, clients bool) error {
 	return r.err
 }
 
+// addBlocked adds what was blocked by lists, and of companies.
+func (s *sum) addBlocked(r *rowReader) {
+	lists := make([]string, r.length())
+	for i := range lists {
+		lists[i] = r.text()
+	}
+	reasons := func(add func(list string, reasons [resolver.Reasons]uint64)) {
+		for range r.length() {
+			var all [resolver.Reasons]uint64
+			i := r.number()
+			r.numbers(all[:])
+			if i >= uint64(len(lists)) {
+				r.fail()
+				return
+			}
+			add(lists[i], all)
+		}
+	}
+	reasons(s.block)
+	for range r.length() {
+		company := r.text()
+		if n := r.one(); n > 0 {
+			s.differ(company, n)
+		}
+		reasons(func(list string, reasons [resolver.Reasons]uint64) { s.own(company, list, reasons) })
+	}
+}
+
+// addBlocked1 does what addBlocked does with a row of version 1.
+func (s *sum) addBlocked1(r *rowReader) {
+	for range r.length() {
+		list := r.text()
+		var reasons [resolver.Reasons]uint64
+		r.numbers(reasons[:])
+		s.block(list, reasons)
+	}
+	for range r.length() {
+		s.own(r.text(), Untold, [resolver.Reasons]uint64{resolver.ByName: r.one()})
+	}
+}
+
 // rowReader takes a sum on disk apart. After a fault it reads nothing but zeros.
 type rowReader struct {
-	rest []byte
-	err  error
+	rest    []byte
+	spelled map[string]string
+	err     error
 }
+
+func (r *rowReader) fail() { r.rest, r.err = nil, errRow }
 
 func (r *rowReader) number() uint64 {
 	n, size := binary.Uvarint(r.rest)
 	if size <= 0 {
-		r.rest, r.err = nil, errRow
+		r.fail()
 		return 0
 	}
 	r.rest = r.rest[size:]
@@ -121,15 +197,37 @@ func (r *rowReader) number() uint64 {
 func (r *rowReader) length() int {
 	n := r.number()
 	if n > uint64(len(r.rest)) {
-		r.rest, r.err = nil, errRow
+		r.fail()
 		return 0
 	}
 	return int(n)
 }
 
-func (r *rowReader) text() []byte {
+// numbers adds an array.
+func (r *rowReader) numbers(into []uint64) {
+	for i := range r.length() {
+		if n := r.number(); i < len(into) {
+			into[i] += n
+		}
+	}
+}
+
+// one is the first number of an array.
+func (r *rowReader) one() uint64 {
+	var n [1]uint64
+	r.numbers(n[:])
+	return n[0]
+}
+
+// text allocates only what it has not met before.
+func (r *rowReader) text() string {
 	n := r.length()
 	t := r.rest[:n]
 	r.rest = r.rest[n:]
-	return t
+	known, ok := r.spelled[string(t)]
+	if !ok {
+		known = string(t)
+		r.spelled[known] = known
+	}
+	return known
 }

@@ -18,6 +18,7 @@ func (h *History) Erase() error {
 	defer h.mu.Unlock()
 	h.fold(time.Now())
 	clear(h.waiting)
+	h.names.clear()
 	err := h.key.destroy()
 	if h.set.Dir != "" {
 		for _, file := range asideIn(h.set.Dir) {

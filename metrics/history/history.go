@@ -1,12 +1,14 @@
 // Package history keeps sums of what happened to queries, in memory and in one
 // file of the data directory: how many there were and how they ended, by which list
 // and rule they were blocked and whose the names were, and how many came from each
-// client in the form that is permitted. It never holds a name that was asked for.
+// client in the form that is permitted. It never holds a name that was asked for; how
+// many different ones of a company were blocked on a day is told apart by hashes in memory.
 //
 // Sums are by the minute for 26 hours, by the hour for 35 days and by the day for as
 // long as anything is kept. Counters are read, not counted a second time: what they
 // have gained between two readings belongs to the minute of the first. So an answer
-// costs nothing more, but for who asked, which each core counts in a table of its own.
+// costs nothing more, but for who asked and which names were blocked, which each core
+// counts in tables of its own.
 // Once a minute the sums go to disk, in one transaction, and not when nothing
 // happened; hours and days are added up from minutes when they are over. Whoever
 // pulls the plug loses the present minute.
@@ -26,6 +28,7 @@ package history
 
 import (
 	"context"
+	"hash/maphash"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
@@ -69,7 +72,10 @@ type Options struct {
 	// Client is the name of the client that has an address, "" when it has none. It is
 	// asked once a minute for each address, and only when Settings.Clients is Full.
 	Client func(netip.Addr) string
-	Log    *slog.Logger // nil logs nothing
+	// Owner names the company behind a blocked name, "" when nobody knows; nil knows
+	// nobody. It is called from many goroutines, may not keep the name, and must be quick.
+	Owner func(name []byte) string
+	Log   *slog.Logger // nil logs nothing
 }
 
 // History implements resolver.Observer and resolver.Forker. It is safe for concurrent
@@ -78,8 +84,9 @@ type Options struct {
 type History struct {
 	options  Options
 	log      *slog.Logger
-	counting atomic.Bool // who asks is counted
-	shards   []shard     // one for each core
+	counting atomic.Bool  // who asks is counted
+	seed     maphash.Seed // of the hashes of names
+	shards   []shard      // one for each core
 	forks    atomic.Uint32
 
 	mu      sync.Mutex // of what follows, which Observe never touches
@@ -89,6 +96,7 @@ type History struct {
 	last    Counts    // as read
 	read    time.Time // when that was
 	waiting map[int64]*sum
+	names   names     // of the day of the last reading
 	day     int64     // that turn was last called on, 0 before
 	again   time.Time // when the file may be renewed after a renewal that failed
 	trouble string    // why nothing can be written, as it was told to the log
@@ -97,12 +105,16 @@ type History struct {
 // Open reads what is there. A file that is damaged, or is something else, is set
 // aside with the date in its name.
 func Open(o Options) *History {
-	h := &History{options: o, log: o.Log, shards: make([]shard, runtime.GOMAXPROCS(0)), waiting: map[int64]*sum{}}
+	h := &History{options: o, log: o.Log, seed: maphash.MakeSeed(), shards: make([]shard, runtime.GOMAXPROCS(0)), waiting: map[int64]*sum{}}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
+	if o.Owner == nil {
+		h.options.Owner = func([]byte) string { return "" }
+	}
 	for i := range h.shards {
-		h.shards[i].now, h.shards[i].spare = newAskers(), newAskers()
+		s := &h.shards[i]
+		s.now, s.spare, s.names, s.spareNames = newAskers(), newAskers(), new(metNames), new(metNames)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -257,8 +269,13 @@ func (h *History) fold(now time.Time) {
 	counts := h.options.Counts()
 	row := &sum{Counts: counts.since(h.last)}
 	h.last, h.read = counts, now
+	h.names.begin(days.number(minutes.begin(at, nil), h.set.Zone))
+	met := func(company string, hash uint64) {
+		h.names.note(company, hash)
+		row.differ(company, h.names.of(company))
+	}
 	for i := range h.shards {
-		h.shards[i].drain(func(ip netip.Addr, u Use) { row.use(h.client(ip, at), u) })
+		h.shards[i].drain(func(ip netip.Addr, u Use) { row.use(h.client(ip, at), u) }, met)
 	}
 	if row.empty() {
 		return

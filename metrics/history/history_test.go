@@ -55,7 +55,7 @@ func (h *house) ask(o resolver.Observer, ip netip.Addr, queries int) {
 			e.Outcome, e.List, e.Reason = resolver.Blocked, "starter", resolver.ByCNAME
 			s := sum{Counts: h.counts}
 			s.block("starter", [resolver.Reasons]uint64{resolver.ByCNAME: 1})
-			merge(&s.Owners, map[string]uint64{"Meta": 1})
+			s.own("Meta", "starter", [resolver.Reasons]uint64{resolver.ByCNAME: 1})
 			h.counts = s.Counts
 		}
 		h.counts.Outcomes[e.Outcome]++
@@ -141,7 +141,7 @@ func TestLife(t *testing.T) {
 				ours.ask(h.Fork(), laptop, 6)
 				for _, r := range []Range{Day, Week, Month} {
 					rep := wantReport(t, "after three hours", h, r, 15, 5)
-					if rep.Counts.Blocked["starter"][resolver.ByCNAME] != 5 || rep.Owners["Meta"] != 5 {
+					if rep.Counts.Blocked["starter"][resolver.ByCNAME] != 5 || rep.Owners["Meta"]["starter"][resolver.ByCNAME] != 5 {
 						t.Errorf("%+v", rep.Counts)
 					}
 				}
@@ -757,11 +757,10 @@ func busy(clients int) *sum {
 	for i := range 6 {
 		s.block([]string{"starter", "stevenblack", "config", "canary", "doh", "service:tiktok"}[i], [resolver.Reasons]uint64{7, 1, 0, 2})
 	}
-	owners := map[string]uint64{}
 	for i := range 15 {
-		owners[fmt.Sprint("Company ", i)] = uint64(i + 1)
+		s.own(fmt.Sprint("Company ", i), "starter", [resolver.Reasons]uint64{uint64(i + 1)})
+		s.differ(fmt.Sprint("Company ", i), 3)
 	}
-	merge(&s.Owners, owners)
 	for i := range clients {
 		s.use(client(fmt.Sprintf("#%08d", i)), Use{20, 3})
 	}

@@ -7,11 +7,15 @@ import (
 // Counts are counters, or what they have gained in some time.
 type Counts struct {
 	Outcomes  [resolver.Outcomes]uint64
-	Blocked   map[string][resolver.Reasons]uint64 // by the list whose rule decided
-	Owners    map[string]uint64                   // blocked, by whose the name is; "" when nobody knows
-	NoAccount map[string]uint64                   // of these, the companies that nobody has an account with
-	Escapes   [resolver.Escapes]uint64            // queries that looked for a way around
+	Blocked   map[string][resolver.Reasons]uint64            // by the list whose rule decided
+	Owners    map[string]map[string][resolver.Reasons]uint64 // the same, by whose the name is; "" when nobody knows
+	NoAccount map[string]uint64                              // blocked, of companies that nobody has an account with
+	Escapes   [resolver.Escapes]uint64                       // queries that looked for a way around
 }
+
+// Untold stands for the list of what was blocked of a company before lists and reasons
+// were kept beside it; all of it counts as ByName there, which it need not have been.
+const Untold = ""
 
 // Queries is how many there were.
 func (c Counts) Queries() (n uint64) {
@@ -23,29 +27,36 @@ func (c Counts) Queries() (n uint64) {
 
 // since is what the counters have gained over an older reading of them.
 func (c Counts) since(old Counts) Counts {
-	gain := Counts{Outcomes: c.Outcomes, Escapes: c.Escapes, Blocked: map[string][resolver.Reasons]uint64{}, Owners: gained(c.Owners, old.Owners), NoAccount: gained(c.NoAccount, old.NoAccount)}
+	gain := Counts{Outcomes: c.Outcomes, Escapes: c.Escapes, Blocked: gained(c.Blocked, old.Blocked),
+		Owners: map[string]map[string][resolver.Reasons]uint64{}, NoAccount: map[string]uint64{}}
 	for i, n := range old.Outcomes {
 		gain.Outcomes[i] -= n
 	}
 	for i, n := range old.Escapes {
 		gain.Escapes[i] -= n
 	}
-	for list, reasons := range c.Blocked {
-		for i, n := range old.Blocked[list] {
-			reasons[i] -= n
+	for company, lists := range c.Owners {
+		if lists := gained(lists, old.Owners[company]); len(lists) > 0 {
+			gain.Owners[company] = lists
 		}
-		if reasons != [resolver.Reasons]uint64{} {
-			gain.Blocked[list] = reasons
+	}
+	for company, n := range c.NoAccount {
+		if before := old.NoAccount[company]; n > before {
+			gain.NoAccount[company] = n - before
 		}
 	}
 	return gain
 }
 
-func gained(now, old map[string]uint64) map[string]uint64 {
-	gain := map[string]uint64{}
-	for name, n := range now {
-		if n > old[name] {
-			gain[name] = n - old[name]
+// gained is what was blocked by lists since an older reading.
+func gained(now, old map[string][resolver.Reasons]uint64) map[string][resolver.Reasons]uint64 {
+	gain := map[string][resolver.Reasons]uint64{}
+	for list, reasons := range now {
+		for i, n := range old[list] {
+			reasons[i] -= n
+		}
+		if reasons != [resolver.Reasons]uint64{} {
+			gain[list] = reasons
 		}
 	}
 	return gain
@@ -54,10 +65,12 @@ func gained(now, old map[string]uint64) map[string]uint64 {
 // sum is what happened in a minute, an hour or a day. The zero one is nothing.
 type sum struct {
 	Counts
+	names   map[string]uint64 // of companies, different ones that were blocked so far on the day; of several days, on the one with most
 	clients map[client]Use
+	spelled map[string]string // texts of rows that were added, each once
 }
 
-func (s *sum) empty() bool { return s.Queries() == 0 && len(s.clients) == 0 }
+func (s *sum) empty() bool { return s.Queries() == 0 && len(s.clients) == 0 && len(s.names) == 0 }
 
 // use adds what came from a client.
 func (s *sum) use(c client, u Use) {
@@ -94,28 +107,64 @@ func (s *sum) add(o *sum) {
 	for list, reasons := range o.Blocked {
 		s.block(list, reasons)
 	}
-	merge(&s.Owners, o.Owners)
-	merge(&s.NoAccount, o.NoAccount)
+	for company, lists := range o.Owners {
+		for list, reasons := range lists {
+			s.own(company, list, reasons)
+		}
+	}
+	for company, n := range o.names {
+		s.differ(company, n)
+	}
+	for company, n := range o.NoAccount {
+		s.miss(company, n)
+	}
 	for c, u := range o.clients {
 		s.use(c, u)
 	}
 }
 
+// block adds what a list has blocked.
 func (s *sum) block(list string, reasons [resolver.Reasons]uint64) {
 	if s.Blocked == nil {
 		s.Blocked = map[string][resolver.Reasons]uint64{}
 	}
-	for i, n := range s.Blocked[list] {
-		reasons[i] += n
-	}
-	s.Blocked[list] = reasons
+	s.Blocked[list] = plus(s.Blocked[list], reasons)
 }
 
-func merge(into *map[string]uint64, from map[string]uint64) {
-	if *into == nil {
-		*into = map[string]uint64{}
+// own adds what a list has blocked of a company.
+func (s *sum) own(company, list string, reasons [resolver.Reasons]uint64) {
+	if s.Owners == nil {
+		s.Owners = map[string]map[string][resolver.Reasons]uint64{}
 	}
-	for name, n := range from {
-		(*into)[name] += n
+	lists := s.Owners[company]
+	if lists == nil {
+		lists = map[string][resolver.Reasons]uint64{}
+		s.Owners[company] = lists
 	}
+	lists[list] = plus(lists[list], reasons)
+}
+
+// differ notes how many different names of a company were blocked so far on a day.
+func (s *sum) differ(company string, n uint64) {
+	if s.names == nil {
+		s.names = map[string]uint64{}
+	}
+	if n > s.names[company] {
+		s.names[company] = n
+	}
+}
+
+// miss adds what was blocked of a company that nobody has an account with.
+func (s *sum) miss(company string, n uint64) {
+	if s.NoAccount == nil {
+		s.NoAccount = map[string]uint64{}
+	}
+	s.NoAccount[company] += n
+}
+
+func plus(a, b [resolver.Reasons]uint64) [resolver.Reasons]uint64 {
+	for i, n := range b {
+		a[i] += n
+	}
+	return a
 }
