@@ -43,28 +43,27 @@ func (s *sum) encode() []byte {
 	for _, list := range lists {
 		text(list)
 	}
-	reasons := func(of map[string][resolver.Reasons]uint64) {
-		number(uint64(len(of)))
+	number(uint64(len(s.Blocked)))
+	for i, list := range lists {
+		if reasons, has := s.Blocked[list]; has {
+			number(uint64(i))
+			numbers(reasons[:]...)
+		}
+	}
+	number(uint64(len(s.Companies)))
+	for _, name := range slices.Sorted(maps.Keys(s.Companies)) {
+		c := s.Companies[name]
+		text(name)
+		numbers(c.Names)
+		number(uint64(len(c.Lists)))
 		for i, list := range lists {
-			if all, has := of[list]; has {
-				number(uint64(i))
-				numbers(all[:]...)
+			for _, l := range c.Lists {
+				if l.Name == list {
+					number(uint64(i))
+					numbers(l.Reasons[:]...)
+				}
 			}
 		}
-	}
-	reasons(s.Blocked)
-	companies := slices.Collect(maps.Keys(s.Owners))
-	for company := range s.names {
-		if _, has := s.Owners[company]; !has {
-			companies = append(companies, company)
-		}
-	}
-	slices.Sort(companies)
-	number(uint64(len(companies)))
-	for _, company := range companies {
-		text(company)
-		numbers(s.names[company])
-		reasons(s.Owners[company])
 	}
 	number(uint64(len(s.NoAccount)))
 	for _, company := range slices.Sorted(maps.Keys(s.NoAccount)) {
@@ -85,9 +84,9 @@ func (s *sum) lists() []string {
 	for list := range s.Blocked {
 		all[list] = true
 	}
-	for _, lists := range s.Owners {
-		for list := range lists {
-			all[list] = true
+	for _, c := range s.Companies {
+		for _, l := range c.Lists {
+			all[l.Name] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(all))
@@ -153,11 +152,9 @@ func (s *sum) addBlocked(r *rowReader) {
 	}
 	reasons(s.block)
 	for range r.length() {
-		company := r.text()
-		if n := r.one(); n > 0 {
-			s.differ(company, n)
-		}
-		reasons(func(list string, reasons [resolver.Reasons]uint64) { s.own(company, list, reasons) })
+		c := s.company(r.text())
+		c.Names = max(c.Names, r.one())
+		reasons(c.block)
 	}
 }
 
@@ -170,7 +167,7 @@ func (s *sum) addBlocked1(r *rowReader) {
 		s.block(list, reasons)
 	}
 	for range r.length() {
-		s.own(r.text(), Untold, [resolver.Reasons]uint64{resolver.ByName: r.one()})
+		s.company(r.text()).block(Untold, [resolver.Reasons]uint64{resolver.ByName: r.one()})
 	}
 }
 

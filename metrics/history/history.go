@@ -267,12 +267,12 @@ func (h *History) fold(now time.Time) {
 		at = minutes.number(now, nil)
 	}
 	counts := h.options.Counts()
-	row := &sum{Counts: counts.since(h.last)}
+	row := newSum(counts.since(h.last))
 	h.last, h.read = counts, now
 	h.names.begin(days.number(minutes.begin(at, nil), h.set.Zone))
 	met := func(company string, hash uint64) {
 		h.names.note(company, hash)
-		row.differ(company, h.names.of(company))
+		row.company(company).Names = h.names.of(company)
 	}
 	for i := range h.shards {
 		h.shards[i].drain(func(ip netip.Addr, u Use) { row.use(h.client(ip, at), u) }, met)

@@ -35,9 +35,19 @@ type house struct {
 func (h *house) now() Counts {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	all := sum{}
-	all.add(&sum{Counts: h.counts})
-	return all.Counts
+	return h.counts.since(Counts{})
+}
+
+// block counts what a list has blocked of Meta's.
+func (c *Counts) block(list string, r resolver.Reason) {
+	if c.Blocked == nil {
+		c.Blocked, c.Owners = map[string][resolver.Reasons]uint64{}, map[string]map[string][resolver.Reasons]uint64{"Meta": {}}
+	}
+	for _, lists := range []map[string][resolver.Reasons]uint64{c.Blocked, c.Owners["Meta"]} {
+		reasons := lists[list]
+		reasons[r]++
+		lists[list] = reasons
+	}
 }
 
 var (
@@ -53,10 +63,8 @@ func (h *house) ask(o resolver.Observer, ip netip.Addr, queries int) {
 		e := resolver.Event{Time: time.Now(), Client: ip, Outcome: resolver.Cached}
 		if i%3 == 0 {
 			e.Outcome, e.List, e.Reason = resolver.Blocked, "starter", resolver.ByCNAME
-			s := sum{Counts: h.counts}
-			s.block("starter", [resolver.Reasons]uint64{resolver.ByCNAME: 1})
-			s.own("Meta", "starter", [resolver.Reasons]uint64{resolver.ByCNAME: 1})
-			h.counts = s.Counts
+			e.Name, e.Hidden = []byte("www.shop.example"), []byte("pixel.facebook.com")
+			h.counts.block(e.List, e.Reason)
 		}
 		h.counts.Outcomes[e.Outcome]++
 		o.Observe(e)
@@ -75,6 +83,11 @@ func (h *house) open(s Settings) *History {
 		Client: func(ip netip.Addr) string {
 			if ip == laptop {
 				return "ann's laptop"
+			}
+			return ""
+		}, Owner: func(name []byte) string {
+			if bytes.HasSuffix(name, []byte("facebook.com")) {
+				return "Meta"
 			}
 			return ""
 		}})
@@ -141,8 +154,8 @@ func TestLife(t *testing.T) {
 				ours.ask(h.Fork(), laptop, 6)
 				for _, r := range []Range{Day, Week, Month} {
 					rep := wantReport(t, "after three hours", h, r, 15, 5)
-					if rep.Counts.Blocked["starter"][resolver.ByCNAME] != 5 || rep.Owners["Meta"]["starter"][resolver.ByCNAME] != 5 {
-						t.Errorf("%+v", rep.Counts)
+					if ways, _ := rep.Companies["Meta"].Ways(); rep.Blocked["starter"][resolver.ByCNAME] != 5 || ways[resolver.ByCNAME] != 5 || rep.Companies["Meta"].Names != 1 {
+						t.Errorf("%+v, Meta %+v", rep.Sums, rep.Companies["Meta"])
 					}
 				}
 				stop()
@@ -758,8 +771,9 @@ func busy(clients int) *sum {
 		s.block([]string{"starter", "stevenblack", "config", "canary", "doh", "service:tiktok"}[i], [resolver.Reasons]uint64{7, 1, 0, 2})
 	}
 	for i := range 15 {
-		s.own(fmt.Sprint("Company ", i), "starter", [resolver.Reasons]uint64{uint64(i + 1)})
-		s.differ(fmt.Sprint("Company ", i), 3)
+		c := s.company(fmt.Sprint("Company ", i))
+		c.block("starter", [resolver.Reasons]uint64{uint64(i + 1)})
+		c.Names = 3
 	}
 	for i := range clients {
 		s.use(client(fmt.Sprintf("#%08d", i)), Use{20, 3})
@@ -910,18 +924,20 @@ func TestObserveAllocatesNothing(t *testing.T) {
 // Beside BenchmarkObserve of package metrics.
 func BenchmarkObserve(b *testing.B) {
 	for _, form := range []Form{None, Anonymous} {
-		b.Run(form.String(), func(b *testing.B) {
-			var ours house
-			h := ours.open(Settings{Clients: form})
-			b.ReportAllocs()
-			b.RunParallel(func(pb *testing.PB) {
-				o := h.Fork()
-				e := resolver.Event{Time: time.Now(), Client: phone, Outcome: resolver.Cached}
-				for pb.Next() {
-					o.Observe(e)
-				}
+		for _, outcome := range []resolver.Outcome{resolver.Cached, resolver.Blocked} {
+			b.Run(form.String()+"/"+outcome.String(), func(b *testing.B) {
+				var ours house
+				h := ours.open(Settings{Clients: form})
+				b.ReportAllocs()
+				b.RunParallel(func(pb *testing.PB) {
+					o := h.Fork()
+					e := resolver.Event{Time: time.Now(), Client: phone, Outcome: outcome, List: "starter", Name: []byte("pixel.facebook.com")}
+					for pb.Next() {
+						o.Observe(e)
+					}
+				})
 			})
-		})
+		}
 	}
 }
 

@@ -79,17 +79,7 @@ func (s *store) open() (err error) {
 			s.close()
 		}
 	}()
-	err = s.guard(func() (err error) {
-		s.db, err = bolt.Open(s.path, 0o600, &bolt.Options{Timeout: lockTime, OpenFile: func(path string, flag int, mode os.FileMode) (*os.File, error) {
-			s.file, err = os.OpenFile(path, flag, mode)
-			return s.file, err
-		}})
-		return err
-	})
-	if errors.Is(err, bolterrors.ErrTimeout) {
-		return fmt.Errorf("another program has %s open", s.path)
-	}
-	if err != nil {
+	if err := s.openFile(false); err != nil {
 		return err
 	}
 	made := false
@@ -116,6 +106,23 @@ func (s *store) open() (err error) {
 		return nil
 	})
 }
+
+func (s *store) openFile(readOnly bool) error {
+	err := s.guard(func() (err error) {
+		s.db, err = bolt.Open(s.path, 0o600, &bolt.Options{Timeout: lockTime, ReadOnly: readOnly, OpenFile: func(path string, flag int, mode os.FileMode) (*os.File, error) {
+			s.file, err = os.OpenFile(path, flag, mode)
+			return s.file, err
+		}})
+		return err
+	})
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		return fmt.Errorf("%s: %w", s.path, ErrInUse)
+	}
+	return err
+}
+
+// ErrInUse says that another program has the file open.
+var ErrInUse = errors.New("another program has it open")
 
 func (s *store) view(look func(*bolt.Tx) error) error {
 	return s.guard(func() error { return s.db.View(look) })

@@ -1,76 +1,126 @@
 package history
 
-import (
-	"deadpixel/resolver"
-)
+import "deadpixel/resolver"
 
-// Counts are counters, or what they have gained in some time.
-type Counts struct {
+// Sums are what happened in some time.
+type Sums struct {
 	Outcomes  [resolver.Outcomes]uint64
-	Blocked   map[string][resolver.Reasons]uint64            // by the list whose rule decided
-	Owners    map[string]map[string][resolver.Reasons]uint64 // the same, by whose the name is; "" when nobody knows
-	NoAccount map[string]uint64                              // blocked, of companies that nobody has an account with
-	Escapes   [resolver.Escapes]uint64                       // queries that looked for a way around
+	Blocked   map[string][resolver.Reasons]uint64 // by the list whose rule decided
+	Companies map[string]*Company                 // the same, by whose the name is; "" when nobody knows
+	NoAccount map[string]uint64                   // blocked, of companies that nobody has an account with
+	Escapes   [resolver.Escapes]uint64            // queries that looked for a way around
 }
 
-// Untold stands for the list of what was blocked of a company before lists and reasons
-// were kept beside it; all of it counts as ByName there, which it need not have been.
-const Untold = ""
-
 // Queries is how many there were.
-func (c Counts) Queries() (n uint64) {
-	for _, of := range c.Outcomes {
+func (s Sums) Queries() (n uint64) {
+	for _, of := range s.Outcomes {
 		n += of
 	}
 	return n
 }
 
-// since is what the counters have gained over an older reading of them.
-func (c Counts) since(old Counts) Counts {
-	gain := Counts{Outcomes: c.Outcomes, Escapes: c.Escapes, Blocked: gained(c.Blocked, old.Blocked),
-		Owners: map[string]map[string][resolver.Reasons]uint64{}, NoAccount: map[string]uint64{}}
-	for i, n := range old.Outcomes {
-		gain.Outcomes[i] -= n
-	}
-	for i, n := range old.Escapes {
-		gain.Escapes[i] -= n
-	}
-	for company, lists := range c.Owners {
-		if lists := gained(lists, old.Owners[company]); len(lists) > 0 {
-			gain.Owners[company] = lists
-		}
-	}
-	for company, n := range c.NoAccount {
-		if before := old.NoAccount[company]; n > before {
-			gain.NoAccount[company] = n - before
-		}
-	}
-	return gain
+func (s Sums) blocked() uint64 { return s.Outcomes[resolver.Blocked] }
+
+// Company is what was blocked of a company's. Nil is nothing.
+type Company struct {
+	Lists []List // in no order
+	// Names is how many different names there were at least, so far on the day; of
+	// several days, on the one with most.
+	Names uint64
 }
 
-// gained is what was blocked by lists since an older reading.
-func gained(now, old map[string][resolver.Reasons]uint64) map[string][resolver.Reasons]uint64 {
-	gain := map[string][resolver.Reasons]uint64{}
-	for list, reasons := range now {
-		for i, n := range old[list] {
-			reasons[i] -= n
-		}
-		if reasons != [resolver.Reasons]uint64{} {
-			gain[list] = reasons
+// List is what a list has blocked of something.
+type List struct {
+	Name    string
+	Reasons [resolver.Reasons]uint64
+}
+
+// Untold stands for the list of what was blocked of a company before lists and reasons
+// were kept; all of it counts as ByName, which it need not have been.
+const Untold = ""
+
+// Attempts is how much that was.
+func (c *Company) Attempts() (n uint64) {
+	if c == nil {
+		return 0
+	}
+	for _, l := range c.Lists {
+		for _, of := range l.Reasons {
+			n += of
 		}
 	}
-	return gain
+	return n
+}
+
+// Ways is where the blocked names stood, and of how many nobody knows.
+func (c *Company) Ways() (ways [resolver.Reasons]uint64, untold uint64) {
+	if c == nil {
+		return ways, 0
+	}
+	for _, l := range c.Lists {
+		if l.Name == Untold {
+			untold += l.Reasons[resolver.ByName]
+			continue
+		}
+		ways = plus(ways, l.Reasons)
+	}
+	return ways, untold
+}
+
+// Hidden is how much of that hid behind another name.
+func (c *Company) Hidden() (n uint64) {
+	ways, _ := c.Ways()
+	for reason, of := range ways {
+		if resolver.Reason(reason) != resolver.ByName {
+			n += of
+		}
+	}
+	return n
+}
+
+// block adds what a list has blocked.
+func (c *Company) block(list string, reasons [resolver.Reasons]uint64) {
+	for i := range c.Lists {
+		if c.Lists[i].Name == list {
+			c.Lists[i].Reasons = plus(c.Lists[i].Reasons, reasons)
+			return
+		}
+	}
+	c.Lists = append(c.Lists, List{list, reasons})
 }
 
 // sum is what happened in a minute, an hour or a day. The zero one is nothing.
 type sum struct {
-	Counts
-	names   map[string]uint64 // of companies, different ones that were blocked so far on the day; of several days, on the one with most
+	Sums
 	clients map[client]Use
 	spelled map[string]string // texts of rows that were added, each once
 }
 
-func (s *sum) empty() bool { return s.Queries() == 0 && len(s.clients) == 0 && len(s.names) == 0 }
+// newSum is what counters have gained.
+func newSum(c Counts) *sum {
+	s := &sum{Sums: Sums{Outcomes: c.Outcomes, Blocked: c.Blocked, NoAccount: c.NoAccount, Escapes: c.Escapes}}
+	for company, lists := range c.Owners {
+		for list, reasons := range lists {
+			s.company(company).block(list, reasons)
+		}
+	}
+	return s
+}
+
+func (s *sum) empty() bool { return s.Queries() == 0 && len(s.clients) == 0 && len(s.Companies) == 0 }
+
+// company is where what was blocked of a company is summed up.
+func (s *sum) company(name string) *Company {
+	c := s.Companies[name]
+	if c == nil {
+		if s.Companies == nil {
+			s.Companies = map[string]*Company{}
+		}
+		c = new(Company)
+		s.Companies[name] = c
+	}
+	return c
+}
 
 // use adds what came from a client.
 func (s *sum) use(c client, u Use) {
@@ -107,13 +157,12 @@ func (s *sum) add(o *sum) {
 	for list, reasons := range o.Blocked {
 		s.block(list, reasons)
 	}
-	for company, lists := range o.Owners {
-		for list, reasons := range lists {
-			s.own(company, list, reasons)
+	for name, from := range o.Companies {
+		c := s.company(name)
+		c.Names = max(c.Names, from.Names)
+		for _, l := range from.Lists {
+			c.block(l.Name, l.Reasons)
 		}
-	}
-	for company, n := range o.names {
-		s.differ(company, n)
 	}
 	for company, n := range o.NoAccount {
 		s.miss(company, n)
@@ -129,29 +178,6 @@ func (s *sum) block(list string, reasons [resolver.Reasons]uint64) {
 		s.Blocked = map[string][resolver.Reasons]uint64{}
 	}
 	s.Blocked[list] = plus(s.Blocked[list], reasons)
-}
-
-// own adds what a list has blocked of a company.
-func (s *sum) own(company, list string, reasons [resolver.Reasons]uint64) {
-	if s.Owners == nil {
-		s.Owners = map[string]map[string][resolver.Reasons]uint64{}
-	}
-	lists := s.Owners[company]
-	if lists == nil {
-		lists = map[string][resolver.Reasons]uint64{}
-		s.Owners[company] = lists
-	}
-	lists[list] = plus(lists[list], reasons)
-}
-
-// differ notes how many different names of a company were blocked so far on a day.
-func (s *sum) differ(company string, n uint64) {
-	if s.names == nil {
-		s.names = map[string]uint64{}
-	}
-	if n > s.names[company] {
-		s.names[company] = n
-	}
 }
 
 // miss adds what was blocked of a company that nobody has an account with.
