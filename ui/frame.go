@@ -37,6 +37,7 @@ var rooms = []room{
 	{Path: "/why", Name: "Why?"},
 	{Path: "/live", Name: "Live", Owner: true},
 	{Path: "/recent", Name: "This device"},
+	{Path: "/privacy", Name: "Privacy"},
 }
 
 // frame is that of the page at path, as whoever asks may see it.

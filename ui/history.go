@@ -82,31 +82,3 @@ func (p *Page) history(w http.ResponseWriter, r *http.Request) {
 	}
 	reply(w, http.StatusOK, answer)
 }
-
-func (p *Page) privacy(w http.ResponseWriter, _ *http.Request) {
-	held, kept := p.Kept()
-	reply(w, http.StatusOK, map[string]any{"kept": kept, "history": held})
-}
-
-// forgetMe needs no permission: it concerns the asking address only.
-func (p *Page) forgetMe(w http.ResponseWriter, r *http.Request) {
-	ip, ok := device(r)
-	if !ok {
-		fail(w, http.StatusForbidden, throughProxy)
-		return
-	}
-	erased, note, err := p.ForgetClient(ip)
-	if err != nil {
-		fail(w, http.StatusInternalServerError, err.Error())
-		return
-	}
-	reply(w, http.StatusOK, map[string]any{"erased": erased, "note": note})
-}
-
-func (p *Page) forgetAll(w http.ResponseWriter, r *http.Request) {
-	if err := p.Forget(); err != nil {
-		fail(w, http.StatusInternalServerError, err.Error())
-		return
-	}
-	p.privacy(w, r)
-}

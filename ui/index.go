@@ -30,10 +30,10 @@ type index struct {
 
 // Felt is how long people waited for answers of late.
 type Felt struct {
-	Half    time.Duration `json:"half"` // half of the answers took no longer
-	Most    time.Duration `json:"most"` // of a hundred, 99
-	Answers uint64        `json:"answers"`
-	Over    time.Duration `json:"over"` // in how long a time
+	Half    time.Duration // half of the answers took no longer
+	Most    time.Duration // of a hundred, 99
+	Answers uint64
+	Over    time.Duration // in how long a time
 }
 
 // listing is a list with what is said about its popular names.

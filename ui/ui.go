@@ -212,7 +212,38 @@ type Kept struct {
 	Where string `json:"where"`
 	Much  string `json:"how_much"`
 	Until string `json:"until"`
+
+	Oldest *time.Time `json:"oldest"` // null when there is nothing, or nobody knows
 }
+
+// File is a file that is really in the data directory.
+type File struct {
+	Name    string    `json:"name"` // below the directory
+	What    string    `json:"what"` // "" when it is none of deadpixel's
+	Bytes   int64     `json:"bytes"`
+	Changed time.Time `json:"changed"`
+}
+
+// Privacy is how [privacy] stands.
+type Privacy struct {
+	Clients string `json:"clients"`
+	Queries string `json:"queries"`
+	Keep    string `json:"keep"`
+	Recent  string `json:"recent"`
+}
+
+// About is what is kept of one address, read back from where it is.
+type About struct {
+	Sums    int    `json:"sums"`    // in how many sums of the history it is
+	Queries uint64 `json:"queries"` // of the last 26 hours, that they tell of
+	Blocked uint64 `json:"blocked"`
+	Names   int    `json:"names"`   // blocked and requested ones that are remembered
+	Logged  int    `json:"logged"`  // queries in the query log
+	Appears string `json:"appears"` // in what form, in words
+}
+
+// Nothing says whether that is nothing.
+func (a About) Nothing() bool { return a.Sums+a.Names+a.Logged == 0 }
 
 // Options are what the page is made of.
 type Options struct {
@@ -223,9 +254,12 @@ type Options struct {
 	Upstreams func() []Upstream
 	Explain   func(context.Context, Question) (Explanation, error)
 	Felt      func() Felt
-	Kept      func() (Held, []Kept) // what the history has, and all that is kept
-	Today     func() []Use          // its clients of today
-	Forget    func() error          // erases it
+	Kept      func() (Held, []Kept)  // what the history has, and all that is kept
+	Settings  func() Privacy         // by which it is kept
+	Files     func() ([]File, error) // what is in the data directory
+	About     func(netip.Addr) (About, error)
+	Today     func() []Use // its clients of today
+	Forget    func() error // erases it
 	// ForgetClient erases what is kept of an address, and returns in how many sums it was
 	// and what that means.
 	ForgetClient func(netip.Addr) (erased int, note string, err error)
@@ -285,7 +319,7 @@ func New(o Options) (*Page, error) {
 	p.streams.end, p.streams.watchers = make(chan struct{}), map[chan string]bool{}
 	var err error
 	p.page, err = template.New("").Funcs(template.FuncMap{"to": p.to, "number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few,
-		"coordinate": coordinate, "words": words, "span": lasting, "at": at, "share": share, "milliseconds": func(d time.Duration) string { return milliseconds(float64(d) / 1e6) }}).
+		"coordinate": coordinate, "words": words, "span": lasting, "at": at, "share": share, "size": size, "keptNames": keptNames, "keptClients": keptClients, "milliseconds": func(d time.Duration) string { return milliseconds(float64(d) / 1e6) }}).
 		ParseFS(templates, "templates/*.html")
 	p.mux = p.routes()
 	return p, err
@@ -326,7 +360,10 @@ func (p *Page) routes() *http.ServeMux {
 	m.HandleFunc("GET /live", p.live)
 	m.HandleFunc("GET /api/v1/lists/changes", p.changes)
 	m.HandleFunc("GET /api/v1/history", p.history)
-	m.HandleFunc("GET /api/v1/privacy", p.privacy)
+	m.HandleFunc("GET /api/v1/privacy", p.keeping)
+	m.HandleFunc("GET /privacy", p.privacy)
+	m.HandleFunc("POST /privacy/me", p.forgetMePage)
+	m.Handle("POST /privacy/history", p.change(p.forgetAllPage))
 	m.HandleFunc("GET /recent", p.recent)
 	m.HandleFunc("GET /api/v1/recent", p.recentNames)
 	m.HandleFunc("POST /api/v1/self_allow", p.selfAllow)

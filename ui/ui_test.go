@@ -141,7 +141,17 @@ func newPage(t testing.TB, password string) (*Page, *house) {
 		},
 		Felt: func() Felt { return Felt{1500 * time.Microsecond, 80 * time.Millisecond, 1000, time.Hour} },
 		Kept: func() (Held, []Kept) {
-			return Held{File: "history.db", Minutes: 7}, []Kept{{"counters", "the plot", "memory", "3", "stop"}}
+			return Held{File: "history.db", Minutes: 7}, []Kept{{What: "counters", Why: "the plot", Where: "memory", Much: "3", Until: "stop"}, {What: "<sums>", Why: "the plot", Where: "history.db", Much: "7", Until: "30 days", Oldest: &h.until}}
+		},
+		Settings: func() Privacy { return Privacy{"anonymous", "none", "720h", "10m"} },
+		Files: func() ([]File, error) {
+			return []File{{"history.db", "the history", 4096, time.Now()}, {"<i>other", "", 1, time.Now()}}, nil
+		},
+		About: func(ip netip.Addr) (About, error) {
+			if ip == h.erased {
+				return About{}, nil
+			}
+			return About{Sums: 2, Queries: 30, Blocked: 3, Appears: "by a hash"}, nil
 		},
 		Today:  func() []Use { return []Use{{"cafe", 5, 1}} },
 		Forget: func() error { h.forgot = true; return h.fault },

@@ -214,6 +214,7 @@ const (
 	whyTitle     = "Why is this name blocked?"
 	recentTitle  = "What broke just now?"
 	liveTitle    = "Blocked as you watch"
+	privacyTitle = "What is kept, and until when"
 	loginTitle   = "Sign in"
 	thisDevice   = "this device"
 )
@@ -226,4 +227,54 @@ var aroundWords = []struct{ name, what string }{
 	{"canary", "whether encrypted DNS or a relay may be turned on (canaries)"},
 	{"discovery", "which encrypted resolver to use instead (discovery)"},
 	{"resolver", "for the address of a public encrypted resolver"},
+}
+
+// erasedMe says what came of erasing what was kept of a device.
+func erasedMe(e erased) string {
+	said := fmt.Sprintf("Erased from %s. ", many(e.Erased, "place"))
+	if e.Left.Nothing() {
+		return said + "Read back: nothing is kept about this device any more. " + sentence(e.Note)
+	}
+	return said + fmt.Sprintf("Read back: since then it is in %s again. ", many(e.Left.Sums+e.Left.Names+e.Left.Logged, "place")) + sentence(e.Note)
+}
+
+// erasedAll says what came of erasing the history.
+func erasedAll(left Held) string {
+	if n := left.Minutes + left.Hours + left.Days + left.Waiting; n > 0 {
+		return fmt.Sprintf("Erased. Read back: what happened since then is in %s.", many(n, "sum"))
+	}
+	return "Erased. Read back: the history is empty."
+}
+
+// size is a number of bytes in a unit that fits.
+func size(bytes int64) string {
+	switch {
+	case bytes >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20))
+	case bytes >= 1<<10:
+		return fmt.Sprintf("%.1f KiB", float64(bytes)/(1<<10))
+	}
+	return many(int(bytes), "byte")
+}
+
+// keptNames says in words which names are kept.
+func keptNames(queries string) string {
+	switch queries {
+	case "blocked":
+		return "names that were blocked"
+	case "all":
+		return "every name that was asked for"
+	}
+	return "no name that anybody asked for"
+}
+
+// keptClients says in words how whoever asked is kept.
+func keptClients(form string) string {
+	switch form {
+	case "full":
+		return "by name or address"
+	case "anonymous":
+		return "as a hash whose key is destroyed at midnight, so that nobody can say afterwards whose it was"
+	}
+	return "not at all"
 }
