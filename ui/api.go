@@ -184,6 +184,11 @@ func (p *Page) refused(w http.ResponseWriter, r *http.Request, place string, sta
 		fail(w, status, reason)
 		return
 	}
+	p.problem(w, r, place, status, reason)
+}
+
+// problem is a page that says what went wrong, and leads back to a place.
+func (p *Page) problem(w http.ResponseWriter, r *http.Request, place string, status int, reason string) {
 	v := struct {
 		frame
 		Problem, Back string

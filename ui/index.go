@@ -16,7 +16,7 @@ type index struct {
 	Stats     Stats // of the range
 	Span      span
 	Spans     []span
-	Plot      plot
+	Figure    figure
 	Lists     []listing
 	Upstreams []Upstream
 	Companies []bar
@@ -94,7 +94,7 @@ func (p *Page) index(w http.ResponseWriter, r *http.Request) {
 	}
 	all := p.Lists.Lists()
 	v := index{frame: p.frame(r, "", "/"), Blocking: p.Blocker.Blocking(), Stats: stats, Today: p.sinceMidnight(day.Columns), Felt: p.Felt(),
-		Span: asked, Spans: spans, Plot: newPlot(stats.Columns, asked, p.Zone), Upstreams: p.Upstreams(),
+		Span: asked, Spans: spans, Figure: newQueriesFigure(stats, asked, p.Zone), Upstreams: p.Upstreams(),
 		Companies: newBars(stats.Companies), NoAccount: newBars(stats.NoAccount), Around: newWaysAround(stats.Escapes, all)}
 	if v.MayChange {
 		v.Requests, v.Written = p.open(), p.Rules.Written()

@@ -251,6 +251,10 @@ type Options struct {
 	Lists     Lists
 	Stats     func(Range) Stats
 	Since     func() map[string]uint64 // the start: queries by outcome
+	Companies func(Range) Companies
+	// Company tells of one company, by its name as people write it. Its error is
+	// ErrNotFound where nobody knows it.
+	Company   func(r Range, name string) (CompanyDetail, error)
 	Upstreams func() []Upstream
 	Explain   func(context.Context, Question) (Explanation, error)
 	Felt      func() Felt
@@ -319,7 +323,7 @@ func New(o Options) (*Page, error) {
 	p.streams.end, p.streams.watchers = make(chan struct{}), map[chan string]bool{}
 	var err error
 	p.page, err = template.New("").Funcs(template.FuncMap{"to": p.to, "number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few,
-		"coordinate": coordinate, "words": words, "span": lasting, "at": at, "share": share, "size": size, "keptNames": keptNames, "keptClients": keptClients, "milliseconds": func(d time.Duration) string { return milliseconds(float64(d) / 1e6) }}).
+		"coordinate": coordinate, "ofCompany": ofCompany, "words": words, "span": lasting, "at": at, "share": share, "size": size, "keptNames": keptNames, "keptClients": keptClients, "milliseconds": func(d time.Duration) string { return milliseconds(float64(d) / 1e6) }}).
 		ParseFS(templates, "templates/*.html")
 	p.mux = p.routes()
 	return p, err
@@ -345,6 +349,7 @@ const maxBody = 16 << 10
 func (p *Page) routes() *http.ServeMux {
 	m := http.NewServeMux()
 	m.HandleFunc("GET /{$}", p.index)
+	m.HandleFunc("GET /companies", p.companies)
 	m.HandleFunc("GET /why", p.why)
 	m.HandleFunc("GET /static/", p.files)
 	m.Handle("GET /metrics", p.Metrics)
@@ -360,6 +365,7 @@ func (p *Page) routes() *http.ServeMux {
 	m.HandleFunc("GET /live", p.live)
 	m.HandleFunc("GET /api/v1/lists/changes", p.changes)
 	m.HandleFunc("GET /api/v1/history", p.history)
+	m.HandleFunc("GET /api/v1/companies", p.companiesOf)
 	m.HandleFunc("GET /api/v1/privacy", p.keeping)
 	m.HandleFunc("GET /privacy", p.privacy)
 	m.HandleFunc("POST /privacy/me", p.forgetMePage)

@@ -210,17 +210,48 @@ const throughProxy = "The page was asked for through a proxy, so nobody can say 
 
 // Titles of pages, and what is said in passing.
 const (
-	refusedTitle = "That did not work"
-	whyTitle     = "Why is this name blocked?"
-	recentTitle  = "What broke just now?"
-	liveTitle    = "Blocked as you watch"
-	privacyTitle = "What is kept, and until when"
-	loginTitle   = "Sign in"
-	thisDevice   = "this device"
+	refusedTitle   = "That did not work"
+	companiesTitle = "Who tried to follow you"
+	whyTitle       = "Why is this name blocked?"
+	recentTitle    = "What broke just now?"
+	liveTitle      = "Blocked as you watch"
+	privacyTitle   = "What is kept, and until when"
+	loginTitle     = "Sign in"
+	thisDevice     = "this device"
 )
 
 // spans are the ranges that can be shown.
 var spans = []span{{Day, "24 hours", "quarter of an hour"}, {Week, "7 days", "hour"}, {Month, "30 days", "day"}}
+
+// wayWords are where a blocked name may stand, after how many did.
+var wayWords = []struct{ name, what string }{
+	{"name", "asked for by their own name"},
+	{"cname", "hidden behind a CNAME of another name"},
+	{"https", "hidden behind an HTTPS record of another name"},
+	{"address", "known by the address that another name leads to"},
+	{"unknown", "of which this was not kept"},
+}
+
+// monthFormat is how a month is written.
+const monthFormat = "2006-01"
+
+// newQueriesFigure is the plot of all queries.
+func newQueriesFigure(stats Stats, s span, zone *time.Location) figure {
+	return figure{plot: newPlot(stats.Columns, s, zone),
+		Label: fmt.Sprintf("Queries in every %s: %s in %s, %s of them blocked", s.Column, number(stats.Queries), s.Words, number(stats.Blocked)),
+		What:  "queries", Part: "blocked", Key: "blocked", Nothing: "No query yet. Set this machine as your router's DNS server."}
+}
+
+// newCompanyFigure is the plot of one company's attempts.
+func newCompanyFigure(c CompanyDetail, s span, zone *time.Location) figure {
+	var columns []Column
+	for _, part := range c.Columns {
+		columns = append(columns, Column{part.From, part.Until, part.Attempts, part.Hidden})
+	}
+	return figure{plot: newPlot(columns, s, zone),
+		Label: fmt.Sprintf("Attempts of %s in every %s: %s in %s, %s of them hidden", c.Name, s.Column, number(c.Attempts), s.Words, number(c.Hidden)),
+		What:  "attempts", Part: "hidden", Key: "hidden behind other names", Nothing: "No attempt."}
+}
 
 // aroundWords are the ways around, after "asked".
 var aroundWords = []struct{ name, what string }{

@@ -44,16 +44,7 @@ func (h *History) EraseClient(ip netip.Addr) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.fold(time.Now())
-	ip = ip.Unmap().WithZone("")
-	is := map[client]bool{named(ip.String()): true}
-	if name := h.options.Client(ip); name != "" {
-		is[named(name)] = true
-	}
-	if h.key.exists() {
-		if hash, err := h.key.hash(ip, h.key.day); err == nil {
-			is[hash] = true
-		}
-	}
+	is := h.guises(ip)
 	drop := func(s *sum) bool {
 		before := len(s.clients)
 		for c := range is {
