@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -88,18 +87,11 @@ func change(c *cobra.Command, f *flags, web, what string, t pauseTarget, body an
 	if t.group != "" && t.client != "" {
 		return errUsage{errors.New("either --group or --client, not both")}
 	}
-	if web == "" {
-		config, err := f.loadConfig()
-		if err != nil {
-			return err
-		}
-		if web = config.Web.Listen; web == "" {
-			return fmt.Errorf("[web] listen is \"\": without the page's API the running server cannot be told; turn it on, at least on \"127.0.0.1:8080\"")
-		}
-	} else if err := listenAddress(web); err != nil {
-		return errUsage{err}
+	page, err := pageOf(f, web)
+	if err != nil {
+		return err
 	}
-	status, err := call(c.Context(), "http://"+reachable(web)+"/api/v1/"+what, body)
+	status, err := call(c.Context(), page+"/api/v1/"+what, body)
 	if err != nil {
 		return err
 	}
@@ -118,6 +110,28 @@ func change(c *cobra.Command, f *flags, web, what string, t pauseTarget, body an
 	}
 	return nil
 }
+
+// pageOf is the URL of the running server's page: at web, or where the configuration
+// has it.
+func pageOf(f *flags, web string) (string, error) {
+	if web != "" {
+		if err := listenAddress(web); err != nil {
+			return "", errUsage{err}
+		}
+		return "http://" + reachable(web), nil
+	}
+	config, err := f.loadConfig()
+	if err != nil {
+		return "", err
+	}
+	if config.Web.Listen == "" {
+		return "", errNoPage
+	}
+	return "http://" + reachable(config.Web.Listen), nil
+}
+
+// errNoPage says that the running server cannot be spoken to.
+var errNoPage = errors.New("[web] listen is \"\": without the page's API the running server cannot be told; turn it on, at least on \"127.0.0.1:8080\"")
 
 // blockingState is the part of the API's answer that a pause is about.
 type blockingState struct {
@@ -150,41 +164,58 @@ func call(ctx context.Context, url string, body any) (blockingState, error) {
 	if err != nil {
 		return state, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(b))
+	answer, err := askPage(ctx, http.MethodPost, url, bytes.NewReader(b))
 	if err != nil {
 		return state, err
 	}
-	request.Header.Set("Content-Type", "application/json")
+	if err := json.Unmarshal(answer, &state); err != nil {
+		return state, fmt.Errorf("what answers at %s is not deadpixel: %w", url, err)
+	}
+	return state, nil
+}
+
+// maxAnswer bounds what is read of an answer, in bytes.
+const maxAnswer = 16 << 20
+
+// errRefused is wrapped by errors that the API tells; others say that none answered.
+var errRefused = errors.New("the server refused")
+
+// askPage asks the running server, and returns the body of its answer.
+func askPage(ctx context.Context, method, url string, body io.Reader) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, method, url, body)
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
 	if secret := os.Getenv(passwordVariable); secret != "" {
 		request.SetBasicAuth("deadpixel", secret)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return state, fmt.Errorf("no running server answers at %s: %w", url, errors.Unwrap(err))
+		return nil, fmt.Errorf("no running server answers at %s: %w", url, errors.Unwrap(err))
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return state, err
+		return nil, err
 	}
 	if response.StatusCode == http.StatusUnauthorized {
-		return state, fmt.Errorf("the server wants the password of the page: put it into $%s", passwordVariable)
+		return nil, fmt.Errorf("%w: it wants the password of the page: put it into $%s", errRefused, passwordVariable)
 	}
 	if response.StatusCode != http.StatusOK {
 		var refusal struct {
 			Error string `json:"error"`
 		}
 		if json.Unmarshal(answer, &refusal) != nil || refusal.Error == "" {
-			refusal.Error = strings.TrimSpace(string(answer))
+			return nil, fmt.Errorf("what answers at %s is not deadpixel, or another version of it: %s", url, response.Status)
 		}
-		return state, fmt.Errorf("the server refused (%s): %s", response.Status, refusal.Error)
+		return nil, fmt.Errorf("%w (%s): %s", errRefused, response.Status, refusal.Error)
 	}
-	if err := json.Unmarshal(answer, &state); err != nil {
-		return state, fmt.Errorf("what answers at %s is not deadpixel: %w", url, err)
-	}
-	return state, nil
+	return answer, nil
 }
 
 // reachable makes an address to connect to of one to listen on.

@@ -58,7 +58,7 @@ func (s *server) company(r ui.Range, written string) (ui.CompanyDetail, error) {
 		in = s.history.ReadCompany(ranges[r], name)
 	}
 	if !known && in.Attempts() == 0 {
-		return ui.CompanyDetail{}, fmt.Errorf("%w: nobody knows a company %q", ui.ErrNotFound, written)
+		return ui.CompanyDetail{}, missing{fmt.Errorf("nobody knows a company %q", written)}
 	}
 	c := ui.CompanyDetail{Tracked: newTracked(name, &in.Company, data), Columns: []ui.CompanyColumn{}, Lists: []ui.CompanyList{},
 		Owned: len(domains), Domains: append([]string{}, domains[:min(len(domains), domainsShown)]...)}

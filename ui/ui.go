@@ -254,7 +254,9 @@ type Options struct {
 	Companies func(Range) Companies
 	// Company tells of one company, by its name as people write it. Its error is
 	// ErrNotFound where nobody knows it.
-	Company   func(r Range, name string) (CompanyDetail, error)
+	Company func(r Range, name string) (CompanyDetail, error)
+	// Evidence is the sheet of a month. Its error is ErrNotFound where nothing is kept of it.
+	Evidence  func(year int, month time.Month) (Evidence, error)
 	Upstreams func() []Upstream
 	Explain   func(context.Context, Question) (Explanation, error)
 	Felt      func() Felt
@@ -366,6 +368,7 @@ func (p *Page) routes() *http.ServeMux {
 	m.HandleFunc("GET /api/v1/lists/changes", p.changes)
 	m.HandleFunc("GET /api/v1/history", p.history)
 	m.HandleFunc("GET /api/v1/companies", p.companiesOf)
+	m.HandleFunc("GET /api/v1/report", p.evidence)
 	m.HandleFunc("GET /api/v1/privacy", p.keeping)
 	m.HandleFunc("GET /privacy", p.privacy)
 	m.HandleFunc("POST /privacy/me", p.forgetMePage)

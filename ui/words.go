@@ -232,6 +232,30 @@ var wayWords = []struct{ name, what string }{
 	{"unknown", "of which this was not kept"},
 }
 
+// wayTitle is a way as the head of a column.
+type wayTitle struct{ Name, Title string }
+
+var wayTitles = []wayTitle{{"name", "by own name"}, {"cname", "behind a CNAME"}, {"https", "behind an HTTPS record"}, {"address", "by address"}, {"unknown", "way not kept"}}
+
+// EvidenceMethod says how the numbers of a sheet come about; data is true when the
+// household has ownership data of its own.
+func EvidenceMethod(keep string, data bool) []string {
+	whose := "Whose a name is, and what a company does, is said by the data of WhoTracks.me (Ghostery GmbH, CC BY 4.0)"
+	if data {
+		whose += " and by data of the household's own"
+	}
+	return []string{
+		"deadpixel answers the DNS queries of the devices of a household. A query counts as an attempt of a company when it was blocked by a list or a rule, and the blocked name is the company's. Queries of people who looked for the company's own pages count, too, where those are blocked.",
+		"A blocked query got no address, so nothing reached the company. That it was put shows that a page or a program on a device was about to connect to the company, not what would have been sent.",
+		"A device keeps a blocked answer for a while and asks again: attempts are queries, not visits. How many devices and people there are is not kept.",
+		whose + ". Companies that the data does not know are not in the tables.",
+		"Hidden are attempts where the device asked for a name that is not the company's: it led there by a CNAME, by an HTTPS or SVCB record (RFC 9460), or by the address.",
+		"Different names are told apart within a day, up to 1000 of a company; a restart begins anew. There were at least so many.",
+		"Only sums are kept: no name that was asked for, no page that was visited, and nobody's address is in this sheet or can be found out from it.",
+		"Sums are deleted after " + keep + ". A day of which there is nothing was deleted, or nothing was asked on it, or deadpixel did not run.",
+	}
+}
+
 // monthFormat is how a month is written.
 const monthFormat = "2006-01"
 

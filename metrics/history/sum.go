@@ -78,6 +78,14 @@ func (c *Company) Hidden() (n uint64) {
 	return n
 }
 
+// Add adds what was blocked at another time.
+func (c *Company) Add(o *Company) {
+	c.Names = max(c.Names, o.Names)
+	for _, l := range o.Lists {
+		c.block(l.Name, l.Reasons)
+	}
+}
+
 // block adds what a list has blocked.
 func (c *Company) block(list string, reasons [resolver.Reasons]uint64) {
 	for i := range c.Lists {
@@ -158,11 +166,7 @@ func (s *sum) add(o *sum) {
 		s.block(list, reasons)
 	}
 	for name, from := range o.Companies {
-		c := s.company(name)
-		c.Names = max(c.Names, from.Names)
-		for _, l := range from.Lists {
-			c.block(l.Name, l.Reasons)
-		}
+		s.company(name).Add(from)
 	}
 	for company, n := range o.NoAccount {
 		s.miss(company, n)
