@@ -246,7 +246,7 @@ func EvidenceMethod(keep string, data bool) []string {
 	}
 	return []string{
 		"deadpixel answers the DNS queries of the devices of a household. A query counts as an attempt of a company when it was blocked by a list or a rule, and the blocked name is the company's. Queries of people who looked for the company's own pages count, too, where those are blocked.",
-		"A blocked query got no address, so nothing reached the company. That it was put shows that a page or a program on a device was about to connect to the company, not what would have been sent.",
+		"A blocked query was answered without an address of the company, so the device had nothing to connect to. That it was put shows that a page or a program on a device was about to connect to the company, not what would have been sent.",
 		"A device keeps a blocked answer for a while and asks again: attempts are queries, not visits. How many devices and people there are is not kept.",
 		whose + ". Companies that the data does not know are not in the tables.",
 		"Hidden are attempts where the device asked for a name that is not the company's: it led there by a CNAME, by an HTTPS or SVCB record (RFC 9460), or by the address.",

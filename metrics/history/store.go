@@ -22,7 +22,7 @@ const (
 	newEnd   = ".new"
 )
 
-// maxFile bounds the sums on disk, in bytes. A household's take one to three million;
+// maxFile bounds the sums on disk, in bytes. A household's take one to four million;
 // a thousand clients in every minute would take more, and lose the oldest sums.
 const maxFile = 64 << 20
 
