@@ -63,7 +63,7 @@ func (s *server) page(c *Config) (*ui.Page, error) {
 		return nil, err
 	}
 	p, err := ui.New(ui.Options{
-		Blocker: pauser{s}, Lists: pageLists{s}, Stats: s.stats, Upstreams: s.upstreams,
+		Blocker: pauser{s}, Lists: pageLists{s}, Stats: s.stats, Companies: s.companies, Company: s.company, Evidence: s.evidence, Since: func() map[string]uint64 { return byOutcome(s.metrics.Outcomes()) }, Upstreams: s.upstreams,
 		Explain: func(ctx context.Context, q ui.Question) (ui.Explanation, error) {
 			return s.current.Load().explain(ctx, q)
 		},
