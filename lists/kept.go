@@ -42,10 +42,11 @@ func take(ctx context.Context, places chan struct{}) error {
 	}
 }
 
-func (k *kept) compiled() *List {
+// compiled is the list in use, and what is known of it.
+func (k *kept) compiled() (*List, meta) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.list
+	return k.list, k.meta
 }
 
 // load reads the list without network.

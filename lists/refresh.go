@@ -19,6 +19,7 @@ const (
 // Run refreshes every list in time until ctx ends.
 func (s *Store) Run(ctx context.Context) {
 	s.gentle.Store(true)
+	defer s.stopCounting()
 	if err := s.disk.sweep(s.lists); err != nil {
 		s.log.Warn("old copies of lists stay on disk", "err", err)
 	}
