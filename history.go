@@ -119,7 +119,7 @@ func (s *server) today() []ui.Use {
 func (s *server) held() ui.Held {
 	h, c := s.history.Held(), s.current.Load().config
 	return ui.Held{File: h.File, Bytes: h.Bytes, Minutes: h.Minutes, Hours: h.Hours, Days: h.Days, Waiting: h.Waiting, Form: c.Privacy.Clients,
-		Clients: h.Clients, Key: h.Key, Aside: h.Aside, Oldest: moment(h.Oldest), Until: moment(h.Until), Keep: c.Privacy.Keep.String(), Trouble: h.Trouble}
+		Clients: h.Clients, Key: h.Key, Aside: h.Aside, Oldest: moment(h.Oldest), Until: moment(h.Until), Keep: written(c.Privacy.Keep), Trouble: h.Trouble}
 }
 
 // keptOfHistory says what the history has, in words.
@@ -134,7 +134,7 @@ func (s *server) keptOfHistory(h ui.Held) []ui.Kept {
 	}
 	all := []ui.Kept{{What: "how many queries there were and how they ended, which list blocked how many and why, whose the blocked names were, also of companies that nobody has an account with, " +
 		"and how many looked for a way around; no name that was asked for", Why: "the plot of the page, and what it finds, outlive a restart",
-		Where: where, Much: fmt.Sprintf("sums on disk of %d minutes, %d hours and %d days, in memory of %d minutes", h.Minutes, h.Hours, h.Days, h.Waiting), Until: until}}
+		Where: where, Much: fmt.Sprintf("sums on disk of %d minutes, %d hours and %d days, in memory of %d minutes", h.Minutes, h.Hours, h.Days, h.Waiting), Until: until, Oldest: h.Oldest}}
 	switch h.Form {
 	case history.Anonymous.String():
 		key := "none, nobody has asked today"

@@ -86,7 +86,7 @@ func TestHistoryOutlivesRestart(t *testing.T) {
 	if got.Outcomes["forwarded"] != 1 || got.Lists["starter"]["name"] != 1 || len(got.Clients) != 2 {
 		t.Errorf("%+v", got)
 	}
-	if _, page := p.get("/?range=7d"); !strings.Contains(page, `<dt>blocked</dt><dd class="blocked">1</dd>`) || !strings.Contains(page, "Meta") {
+	if _, page := p.get("/?range=7d"); !strings.Contains(page, `1 of them blocked`) || !strings.Contains(page, "Meta") {
 		t.Errorf("the page has forgotten: %s", page)
 	}
 	if _, metrics := p.get("/metrics"); !strings.Contains(metrics, `deadpixel_queries_total{outcome="blocked",transport="udp"} 0`) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"path/filepath"
 	"time"
@@ -49,7 +48,7 @@ func (s *server) join() {
 }
 
 // page makes the page for a configuration.
-func (s *server) page(c *Config) (http.Handler, error) {
+func (s *server) page(c *Config) (*ui.Page, error) {
 	zone, err := c.zone()
 	if err != nil {
 		return nil, err
@@ -59,7 +58,8 @@ func (s *server) page(c *Config) (http.Handler, error) {
 		Explain: func(ctx context.Context, q ui.Question) (ui.Explanation, error) {
 			return s.current.Load().explain(ctx, q)
 		},
-		Kept: s.kept, Today: s.today, Forget: s.forget, ForgetClient: s.forgetClient,
+		Tail: s.watch, Felt: func() ui.Felt { return s.felt.until(s.metrics.Waits()) },
+		Kept: s.kept, Settings: s.privacySettings, Files: s.files, About: s.about, Today: s.today, Forget: s.forget, ForgetClient: s.forgetClient,
 		Rules: pageRules{s}, Devices: devices{s}, Requests: s.openRequests, Refuse: s.refuse,
 		Ready: s.ready, Alive: s.ask, Metrics: s.metrics.Handler(),
 		Allow:   func(ip netip.Addr) bool { return s.current.Load().visitors.Allows(ip) },
@@ -149,7 +149,7 @@ func (s *server) kept() (held ui.Held, all []ui.Kept) {
 		{What: "counters of queries by outcome, transport, list, company, upstream and kind of way around; no client and no name", Why: "Prometheus and the page",
 			Where: "memory", Much: fmt.Sprintf("%d counters of outcomes and those of their parts", resolver.Outcomes), Until: "deadpixel stops"},
 		{What: "copies of the lists, with what their servers said of their version", Why: "blocking works after a start without internet",
-			Where: s.dataDir(g.config), Much: fmt.Sprintf("%d lists, %d rules", len(g.config.Lists), g.rules()), Until: "replaced by newer ones; 30 days after a list is removed"},
+			Where: s.dataDir(g.config), Much: fmt.Sprintf("%d lists, %d rules", len(g.config.Lists), g.rules()), Until: "replaced by newer ones; 30 days after a list is removed", Oldest: g.oldestCopy()},
 		{What: "what the last refreshes of each list changed: how many rules, and the first of them", Why: "the page can say what became different, and when",
 			Where: s.dataDir(g.config), Much: fmt.Sprintf("of %d lists the last 20 changes, of each up to 400 rules", len(g.config.Lists)), Until: "20 newer changes; 30 days after a list is removed"},
 		{What: "a random key for the hashes of rules", Why: "nobody can write a list that slows the search down", Where: s.dataDir(g.config), Much: "16 bytes", Until: "deleted by hand"},
@@ -169,6 +169,17 @@ func (s *server) kept() (held ui.Held, all []ui.Kept) {
 		all = append(all, ui.Kept{What: "how many queries an address has put in the present second", Why: "rate_limit", Where: "memory", Much: "one number for each address", Until: "a minute after its last query"})
 	}
 	return held, all
+}
+
+// oldestCopy is when the oldest copy of a list was fetched.
+func (g *generation) oldestCopy() *time.Time {
+	var oldest time.Time
+	for _, l := range g.store.Status() {
+		if !l.Updated.IsZero() && (oldest.IsZero() || l.Updated.Before(oldest)) {
+			oldest = l.Updated
+		}
+	}
+	return moment(oldest)
 }
 
 // keptOfDevices says what is kept so that something can be allowed.

@@ -53,6 +53,8 @@ type server struct {
 	ruling    sync.Mutex // of what the page allows and denies
 	recent    *recentNames
 	requests  requests
+	tail      tail
+	felt      felt
 	probe     string // the secret name of the query to itself
 
 	current atomic.Pointer[generation]
@@ -135,7 +137,7 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 		return err
 	}
 	defer recorded() // after the last answer
-	s.dns = serve.New(serve.Options{Handler: g.resolver, Observer: observers{s.metrics, s.history, s.recent}, Log: s.log})
+	s.dns = serve.New(serve.Options{Handler: g.resolver, Observer: observers{s.metrics, s.history, s.recent, &s.tail}, Log: s.log})
 	s.dns.Use(s.sockets)
 	s.join()
 	for _, w := range c.warnings() {
@@ -164,6 +166,7 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 	go debug.FreeOSMemory()
 	go s.notify.watch(running, s.ask)
 	go s.recent.run(running)
+	go s.felt.run(running, s.metrics)
 
 	for {
 		select {

@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"sync/atomic"
 	"time"
+
+	"deadpixel/ui"
 )
 
 // Limits of one connection to the page, so that a slow or idle one cannot hold
@@ -21,19 +23,19 @@ const (
 	webHeaderBytes   = 16 << 10
 )
 
-// website is the page on its socket; a nil one is turned off. Its handler is
+// website is the page on its socket; a nil one is turned off. The page is
 // exchanged when only what the page says has changed.
 type website struct {
 	listener net.Listener
 	listen   string // as written
-	handler  *atomic.Pointer[http.Handler]
+	page     *atomic.Pointer[ui.Page]
 	server   *http.Server
 }
 
 // openWebsite opens the socket that c wants, or adopts the one of socket
 // activation. It is not served yet.
 func (s *server) openWebsite(c *Config) (*website, error) {
-	w := &website{listen: c.Web.Listen, listener: s.inherited.web, handler: new(atomic.Pointer[http.Handler])}
+	w := &website{listen: c.Web.Listen, listener: s.inherited.web, page: new(atomic.Pointer[ui.Page])}
 	if w.listener != nil {
 		return w, nil
 	}
@@ -56,7 +58,7 @@ func (w *website) serve(s *server, c *Config) (*website, error) {
 		return nil, err
 	}
 	w.server = &http.Server{
-		Handler:           http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*w.handler.Load()).ServeHTTP(rw, r) }),
+		Handler:           http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.page.Load().ServeHTTP(rw, r) }),
 		ReadHeaderTimeout: webHeaderTimeout,
 		ReadTimeout:       webReadTimeout,
 		WriteTimeout:      webWriteTimeout,
@@ -64,6 +66,7 @@ func (w *website) serve(s *server, c *Config) (*website, error) {
 		MaxHeaderBytes:    webHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	w.server.RegisterOnShutdown(func() { w.page.Load().Close() })
 	go func() {
 		if err := w.server.Serve(w.listener); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("the page has stopped", "err", err)
@@ -74,11 +77,13 @@ func (w *website) serve(s *server, c *Config) (*website, error) {
 
 // show puts the page of c in place.
 func (w *website) show(s *server, c *Config) error {
-	h, err := s.page(c)
+	p, err := s.page(c)
 	if err != nil {
 		return err
 	}
-	w.handler.Store(&h)
+	if old := w.page.Swap(p); old != nil {
+		old.Close() // what it streams was permitted by other rules
+	}
 	return nil
 }
 

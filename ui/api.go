@@ -156,24 +156,40 @@ func (o order) target() Target { return Target{o.Group, o.Client} }
 // place is where the page shows what o changes.
 func (o order) place() string {
 	if o.target() != (Target{}) {
-		return "#who"
+		return "/#who"
 	}
-	return ""
+	return "/"
 }
 
-// done answers a change: with the page, at a place, for a form, else with v, or with
-// what went wrong.
-func done(w http.ResponseWriter, r *http.Request, place string, err error, failure int, v func() any) {
+// done answers a change: a form with the page at a place, or with one that says what
+// went wrong, others with v or an error.
+func (p *Page) done(w http.ResponseWriter, r *http.Request, place string, err error, failure int, v func() any) {
+	if errors.Is(err, ErrNotFound) {
+		failure = http.StatusNotFound
+	}
 	switch {
-	case errors.Is(err, ErrNotFound):
-		fail(w, http.StatusNotFound, err.Error())
 	case err != nil:
-		fail(w, failure, err.Error())
+		p.refused(w, r, place, failure, err.Error())
 	case isForm(r):
-		http.Redirect(w, r, "/"+place, http.StatusSeeOther)
+		http.Redirect(w, r, p.to(place), http.StatusSeeOther)
 	default:
 		reply(w, http.StatusOK, v())
 	}
+}
+
+// refused says that something could not be done: on a page that leads back to a place
+// for a form, else as JSON.
+func (p *Page) refused(w http.ResponseWriter, r *http.Request, place string, status int, reason string) {
+	if !isForm(r) {
+		fail(w, status, reason)
+		return
+	}
+	v := struct {
+		frame
+		Problem, Back string
+	}{p.frame(r, refusedTitle, ""), reason, place}
+	v.Narrow = true
+	p.show(w, r, status, "problem.html", v)
 }
 
 func (p *Page) pause(w http.ResponseWriter, r *http.Request) {
@@ -185,7 +201,7 @@ func (p *Page) pause(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = p.Blocker.Pause(o.target(), d)
 	}
-	done(w, r, o.place(), err, http.StatusBadRequest, func() any { return map[string]any{"blocking": p.Blocker.Blocking()} })
+	p.done(w, r, o.place(), err, http.StatusBadRequest, func() any { return map[string]any{"blocking": p.Blocker.Blocking()} })
 }
 
 func (p *Page) resume(w http.ResponseWriter, r *http.Request) {
@@ -193,7 +209,7 @@ func (p *Page) resume(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = p.Blocker.Resume(o.target())
 	}
-	done(w, r, o.place(), err, http.StatusBadRequest, func() any { return map[string]any{"blocking": p.Blocker.Blocking()} })
+	p.done(w, r, o.place(), err, http.StatusBadRequest, func() any { return map[string]any{"blocking": p.Blocker.Blocking()} })
 }
 
 // refreshTime bounds a refresh that somebody waits for. It is shorter than the
@@ -203,13 +219,13 @@ const refreshTime = 25 * time.Second
 func (p *Page) refresh(w http.ResponseWriter, r *http.Request) {
 	o, err := readOrder(r)
 	if err != nil {
-		fail(w, http.StatusBadRequest, err.Error())
+		p.refused(w, r, "/", http.StatusBadRequest, err.Error())
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), refreshTime)
 	defer cancel()
 	err = p.Lists.Refresh(ctx, o.List, o.Force)
-	done(w, r, o.place(), err, http.StatusBadGateway, func() any { return map[string]any{"lists": p.Lists.Lists()} })
+	p.done(w, r, o.place(), err, http.StatusBadGateway, func() any { return map[string]any{"lists": p.Lists.Lists()} })
 }
 
 func (p *Page) changes(w http.ResponseWriter, r *http.Request) {

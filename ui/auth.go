@@ -218,18 +218,28 @@ func (p *Page) change(h http.HandlerFunc) http.Handler {
 		case status == 0:
 			h(w, r)
 		case status == http.StatusUnauthorized && isForm(r):
-			http.Redirect(w, r, loginOpening, http.StatusSeeOther)
+			http.Redirect(w, r, p.to(loginOpening), http.StatusSeeOther)
 		default:
 			if status == http.StatusUnauthorized {
 				w.Header().Set("WWW-Authenticate", `Basic realm="deadpixel", charset="UTF-8"`)
 			}
-			fail(w, status, err.Error())
+			p.refused(w, r, "/", status, err.Error())
 		}
 	})
 }
 
-func (p *Page) loginForm(w http.ResponseWriter, _ *http.Request) {
-	p.render(w, http.StatusOK, "login.html", map[string]any{"NoPassword": p.PasswordHash == ""})
+func (p *Page) loginForm(w http.ResponseWriter, r *http.Request) {
+	p.showLogin(w, r, http.StatusOK, "")
+}
+
+// showLogin asks for the password, after a problem or for the first time.
+func (p *Page) showLogin(w http.ResponseWriter, r *http.Request, status int, problem string) {
+	v := struct {
+		frame
+		Problem string
+	}{p.frame(r, loginTitle, loginOpening), problem}
+	v.Narrow = true
+	p.show(w, r, status, "login.html", v)
 }
 
 func (p *Page) login(w http.ResponseWriter, r *http.Request) {
@@ -243,16 +253,16 @@ func (p *Page) login(w http.ResponseWriter, r *http.Request) {
 			status = http.StatusTooManyRequests
 		}
 		p.Log.Warn("login refused", "err", err)
-		p.render(w, status, "login.html", map[string]any{"Error": err.Error()})
+		p.showLogin(w, r, status, err.Error())
 		return
 	}
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: p.sessions.open(), Path: "/", MaxAge: int(sessionTime / time.Second),
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: p.sessions.open(), Path: p.to("/"), MaxAge: int(sessionTime / time.Second),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil})
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	http.Redirect(w, r, p.to("/"), http.StatusSeeOther)
 }
 
 func (p *Page) logout(w http.ResponseWriter, r *http.Request) {
 	p.sessions.close(r)
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode})
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: p.to("/"), MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	http.Redirect(w, r, p.to("/"), http.StatusSeeOther)
 }

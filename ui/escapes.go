@@ -20,11 +20,7 @@ const resolverList = "builtin:doh"
 
 func newWaysAround(escapes map[string]uint64, lists []List) waysAround {
 	w := waysAround{Hint: !slices.ContainsFunc(lists, func(l List) bool { return l.Source == resolverList })}
-	for _, kind := range []struct{ name, what string }{
-		{"canary", "whether encrypted DNS or a relay may be turned on (canaries)"},
-		{"discovery", "which encrypted resolver to use instead (discovery)"},
-		{"resolver", "for the address of a public encrypted resolver"},
-	} {
+	for _, kind := range aroundWords {
 		if n := escapes[kind.name]; n > 0 {
 			w.Total += n
 			w.Kinds = append(w.Kinds, wayAround{n, kind.what})

@@ -21,8 +21,6 @@ type span struct {
 	Column string // after "in every"
 }
 
-var spans = []span{{Day, "24 hours", "quarter of an hour"}, {Week, "7 days", "hour"}, {Month, "30 days", "day"}}
-
 // newSpan is the one that is asked for: the first when none is, or one that is not
 // known, which is not ok.
 func newSpan(written string) (s span, ok bool) {
@@ -83,32 +81,4 @@ func (p *Page) history(w http.ResponseWriter, r *http.Request) {
 		answer["clients_today"] = append([]Use{}, p.Today()...)
 	}
 	reply(w, http.StatusOK, answer)
-}
-
-func (p *Page) privacy(w http.ResponseWriter, _ *http.Request) {
-	held, kept := p.Kept()
-	reply(w, http.StatusOK, map[string]any{"kept": kept, "history": held})
-}
-
-// forgetMe needs no permission: it concerns the asking address only.
-func (p *Page) forgetMe(w http.ResponseWriter, r *http.Request) {
-	ip, ok := device(r)
-	if !ok {
-		fail(w, http.StatusForbidden, throughProxy)
-		return
-	}
-	erased, note, err := p.ForgetClient(ip)
-	if err != nil {
-		fail(w, http.StatusInternalServerError, err.Error())
-		return
-	}
-	reply(w, http.StatusOK, map[string]any{"erased": erased, "note": note})
-}
-
-func (p *Page) forgetAll(w http.ResponseWriter, r *http.Request) {
-	if err := p.Forget(); err != nil {
-		fail(w, http.StatusInternalServerError, err.Error())
-		return
-	}
-	p.privacy(w, r)
 }

@@ -133,7 +133,7 @@ func TestPageExplains(t *testing.T) {
 			Chain:     []Link{{Type: "CNAME", Target: "a.example", Verdict: "untouched"}, {Type: "CNAME", Target: "x.tracker.example", Verdict: "blocked", List: "starter", Rule: "tracker.example", Owner: "Acme"}},
 			Addresses: []string{"192.0.2.1", "2001:db8::1"}}, nil
 	}
-	path := "/?name=x.example&type=MX&client=%3Cscript%3Etablet&resolve=true"
+	path := "/why?name=x.example&type=MX&client=%3Cscript%3Etablet&resolve=true"
 	wants := []string{
 		`<option selected>MX</option>`, `<option>HTTPS</option>`, `name="client" value="&lt;script&gt;tablet"`, `<option value="laptop">`, `value="true" checked`,
 		`<strong>x.example</strong> (A) is <strong class="verdict">blocked</strong> for &lt;script&gt;tablet, in the group kids, by the list <strong>&lt;b&gt;list</strong>.`,
@@ -151,7 +151,7 @@ func TestPageExplains(t *testing.T) {
 	if want := (Question{Name: "x.example", Type: "MX", Client: "<script>tablet", Resolve: true}); asked != want {
 		t.Errorf("asked %+v, want %+v", asked, want)
 	}
-	look(p, "/?name=x.example", stranger...)
+	look(p, "/why?name=x.example", stranger...)
 	if want := (Question{Name: "x.example", Client: "192.168.1.5"}); asked != want {
 		t.Errorf("without a client asked %+v, want %+v", asked, want)
 	}
@@ -171,9 +171,9 @@ func TestPageExplainsLittle(t *testing.T) {
 		return little, nil
 	}
 	empty := []string{"Rule <code>", "The answer is", "belongs", "To allow", "Behind the name", "leads to", "<summary>"}
-	wantText(t, look(p, "/?name=x.example"), []string{"for this device, in the group default."}, append(empty, `role="alert"`))
-	wantText(t, look(p, "/?name=x.example&resolve=1"), []string{`role="alert">no upstream answers`, "for this device"}, empty)
-	wantText(t, look(p, "/?name=x.example&client=%3Cnobody%3E"), []string{`role="alert">client: &lt;nobody&gt; is none`}, append(empty, "in the group"))
+	wantText(t, look(p, "/why?name=x.example"), []string{"for this device, in the group default."}, append(empty, `role="alert"`))
+	wantText(t, look(p, "/why?name=x.example&resolve=1"), []string{`role="alert">no upstream answers`, "for this device"}, empty)
+	wantText(t, look(p, "/why?name=x.example&client=%3Cnobody%3E"), []string{`role="alert">client: &lt;nobody&gt; is none`}, append(empty, "in the group"))
 }
 
 func TestPageTellsFindings(t *testing.T) {

@@ -49,28 +49,6 @@ type RecentName struct {
 	Asked    bool       `json:"asked"` // the owner has been asked
 }
 
-// Why is why it was blocked, in words.
-func (n RecentName) Why() string {
-	by, has := "the list "+n.List, " has"
-	switch n.List {
-	case "canary":
-		return "it asks whether programs may go around this house's DNS, and they may not"
-	case "rebind":
-		return "it leads to an address inside the house, which a name of the internet has no business to"
-	case "config":
-		by, has = "a rule of this house", " is against"
-	}
-	switch n.Reason {
-	case "cname":
-		return "it is another name for " + n.Behind + ", which " + by + has
-	case "https":
-		return "it leads to " + n.Behind + ", which " + by + has
-	case "address":
-		return "it leads to an address that " + by + has
-	}
-	return by + has + " it"
-}
-
 // Request is somebody's wish that a name be allowed.
 type Request struct {
 	Name    string    `json:"name"`
@@ -115,8 +93,6 @@ func device(r *http.Request) (ip netip.Addr, ok bool) {
 	return client(r).WithZone(""), !proxied(r)
 }
 
-const throughProxy = "The page was asked for through a proxy, so nobody can say which device you sit at."
-
 // recentOf is what may be shown to whoever asks.
 func (p *Page) recentOf(r *http.Request) Recent {
 	ip, ok := device(r)
@@ -131,10 +107,11 @@ func (p *Page) recentOf(r *http.Request) Recent {
 }
 
 func (p *Page) recent(w http.ResponseWriter, r *http.Request) {
-	p.render(w, http.StatusOK, "recent.html", struct {
+	p.show(w, r, http.StatusOK, "recent.html", struct {
+		frame
 		Recent
-		Address, Version string
-	}{p.recentOf(r), client(r).WithZone("").String(), p.Version})
+		Address string
+	}{p.frame(r, recentTitle, "/recent"), p.recentOf(r), client(r).WithZone("").String()})
 }
 
 func (p *Page) recentNames(w http.ResponseWriter, r *http.Request) {
@@ -158,22 +135,22 @@ func (p *Page) granted(w http.ResponseWriter, r *http.Request, do func(netip.Add
 	case o.Name == "" || strings.ContainsAny(o.Name, "\r\n"):
 		err = errors.New("write which name: {\"name\": \"needed.example\"}")
 	case !ok:
-		fail(w, http.StatusForbidden, throughProxy)
+		p.refused(w, r, "/recent", http.StatusForbidden, throughProxy)
 		return
 	case !p.turns.take(ip):
-		fail(w, http.StatusTooManyRequests, "too often; wait a minute")
+		p.refused(w, r, "/recent", http.StatusTooManyRequests, "too often; wait a minute")
 		return
 	default:
 		v, err = do(ip, o)
 	}
+	status := http.StatusBadRequest
 	switch {
 	case errors.Is(err, ErrNotPermitted):
-		fail(w, http.StatusForbidden, err.Error())
+		status = http.StatusForbidden
 	case errors.Is(err, ErrTooOften):
-		fail(w, http.StatusTooManyRequests, err.Error())
-	default:
-		done(w, r, "recent", err, http.StatusBadRequest, func() any { return v })
+		status = http.StatusTooManyRequests
 	}
+	p.done(w, r, "/recent", err, status, func() any { return v })
 }
 
 func (p *Page) selfAllow(w http.ResponseWriter, r *http.Request) {
@@ -198,7 +175,7 @@ func (p *Page) refuse(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = p.Refuse(o.Rule, o.Client)
 	}
-	done(w, r, "#requests", err, http.StatusBadRequest, func() any { return map[string]any{"requests": p.open()} })
+	p.done(w, r, "/#requests", err, http.StatusBadRequest, func() any { return map[string]any{"requests": p.open()} })
 }
 
 func (p *Page) openRequests(w http.ResponseWriter, _ *http.Request) {

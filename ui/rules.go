@@ -106,12 +106,12 @@ func (o ruling) order() (Ruling, error) {
 	return r, err
 }
 
-// place is where a form goes back to: the explanation of a name, or the requests.
+// place is where a form goes back to: the explanation of a name.
 func (o ruling) place() string {
 	if o.back == "" {
-		return "#why"
+		return "/why"
 	}
-	return "?name=" + url.QueryEscape(o.back) + "#why"
+	return "/why?name=" + url.QueryEscape(o.back)
 }
 
 func (p *Page) rules(w http.ResponseWriter, _ *http.Request) {
@@ -140,5 +140,5 @@ func (p *Page) ruled(w http.ResponseWriter, r *http.Request, action string) {
 			err = fmt.Errorf("the action is \"allow\" or \"deny\", not %q", o.Action)
 		}
 	}
-	done(w, r, o.place(), err, http.StatusBadRequest, func() any { return p.Rules.Written() })
+	p.done(w, r, o.place(), err, http.StatusBadRequest, func() any { return p.Rules.Written() })
 }

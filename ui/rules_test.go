@@ -78,7 +78,7 @@ func TestRulesAPI(t *testing.T) {
 		{"both", "POST", "/api/v1/rules", `{"rule":"x.example","action":"allow","group":"a","client":"b"}`, json, 400, "not both"},
 		{"a wrong duration", "POST", "/api/v1/rules", `{"rule":"x.example","action":"allow","duration":"-1m"}`, json, 400, "written like"},
 		{"an unknown field", "POST", "/api/v1/rules", `{"rule":"x.example","action":"allow","name":"x"}`, json, 400, "unknown field"},
-		{"a misspelt form", "POST", "/api/v1/rules", "rule=x.example&action=allow&duratoin=10m&gruop=kids", form, 400, `unknown field \"duratoin\"; there are action, back, client, duration, group, rule`},
+		{"a misspelt form", "POST", "/api/v1/rules", "rule=x.example&action=allow&duratoin=10m&gruop=kids", form, 400, `Unknown field &#34;duratoin&#34;; there are action, back, client, duration, group, rule`},
 		{"an unknown group", "POST", "/api/v1/rules", `{"rule":"x.example","action":"allow","group":"cats"}`, json, 404, "no group"},
 		{"remove", "DELETE", "/api/v1/rules", `{"rule":"x.example"}`, json, 200, `"rules": [`},
 		{"remove what is not there", "DELETE", "/api/v1/rules", `{"rule":"missing.example"}`, json, 404, "not found"},
@@ -117,7 +117,7 @@ func TestRulesAPI(t *testing.T) {
 	if want := []Ruling{{Rule: "x.example"}, {Rule: "z.example", Group: "kids"}}; !slices.Equal(h.unruled, want) {
 		t.Errorf("took back %v, want %v", h.unruled, want)
 	}
-	if w := call(p, "POST", "/api/v1/rules", "rule=x.example&action=allow&back=x.example%26y", form); w.Header().Get("Location") != "/?name=x.example%26y#why" {
+	if w := call(p, "POST", "/api/v1/rules", "rule=x.example&action=allow&back=x.example%26y", form); w.Header().Get("Location") != "/why?name=x.example%26y" {
 		t.Errorf("a form goes back to %q", w.Header().Get("Location"))
 	}
 }
@@ -205,12 +205,15 @@ func TestPageOffers(t *testing.T) {
 	p, h := newPage(t, "")
 	h.wishes = []Request{{Name: "<u>x.example", Address: "192.168.1.5", Client: "<i>tablet", Group: "kids", Time: time.Now()}}
 	p.Explain = offering{&Offer{Client: "tablet", Group: "kids", Everybody: true}}.explain
-	shown := []string{"Somebody asks for something", "&lt;i&gt;tablet", "(192.168.1.5) asks to allow <strong>&lt;u&gt;x.example", "For good, for the group kids", "No<span", "Allowed for a while", "for the group kids, until Sun 24 Nov, 21:05",
+	wishes := []string{"Somebody asks for something", "&lt;i&gt;tablet", "(192.168.1.5) asks to allow <strong>&lt;u&gt;x.example", "For good, for the group kids", "No<span"}
+	wantText(t, look(p, "/"), wishes, []string{"<u>"})
+	wantText(t, look(p, "/", stranger...), nil, wishes)
+	shown := []string{"Allowed for a while", "for the group kids, until Sun 24 Nov, 21:05",
 		"Allow for 10 minutes, for this device", "Allow for the group kids", "Allow for good, for everybody", `<input type="hidden" name="rule" value="x.example">`}
-	wantText(t, look(p, "/?name=x.example"), shown, []string{"Remove the rule", "<u>"})
-	wantText(t, look(p, "/?name=x.example", stranger...), []string{`href="/recent"`}, append(shown, "Remove the rule"))
+	wantText(t, look(p, "/why?name=x.example"), shown, []string{"Remove the rule", "<u>"})
+	wantText(t, look(p, "/why?name=x.example", stranger...), []string{`href="/recent"`}, append(shown, "Remove the rule"))
 	p.Explain = offering{&Offer{Written: true, Rule: "@@||x.example^", Of: "kids"}}.explain
-	wantText(t, look(p, "/?name=x.example"), []string{"Remove the rule", `name="rule" value="@@||x.example^"`}, []string{"for good, for everybody"})
+	wantText(t, look(p, "/why?name=x.example"), []string{"Remove the rule", `name="rule" value="@@||x.example^"`}, []string{"for good, for everybody"})
 }
 
 // offering explains with an offer.

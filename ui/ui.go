@@ -214,7 +214,38 @@ type Kept struct {
 	Where string `json:"where"`
 	Much  string `json:"how_much"`
 	Until string `json:"until"`
+
+	Oldest *time.Time `json:"oldest"` // null when there is nothing, or nobody knows
 }
+
+// File is a file that is really in the data directory.
+type File struct {
+	Name    string    `json:"name"` // below the directory
+	What    string    `json:"what"` // "" when it is none of deadpixel's
+	Bytes   int64     `json:"bytes"`
+	Changed time.Time `json:"changed"`
+}
+
+// Privacy is how [privacy] stands.
+type Privacy struct {
+	Clients string `json:"clients"`
+	Queries string `json:"queries"`
+	Keep    string `json:"keep"`
+	Recent  string `json:"recent"`
+}
+
+// About is what is kept of one address, read back from where it is.
+type About struct {
+	Sums    int    `json:"sums"`    // in how many sums of the history it is
+	Queries uint64 `json:"queries"` // of the last 26 hours, that they tell of
+	Blocked uint64 `json:"blocked"`
+	Names   int    `json:"names"`   // blocked and requested ones that are remembered
+	Logged  int    `json:"logged"`  // queries in the query log
+	Appears string `json:"appears"` // in what form, in words
+}
+
+// Nothing says whether that is nothing.
+func (a About) Nothing() bool { return a.Sums+a.Names+a.Logged == 0 }
 
 // Options are what the page is made of.
 type Options struct {
@@ -223,12 +254,19 @@ type Options struct {
 	Stats     func(Range) Stats
 	Upstreams func() []Upstream
 	Explain   func(context.Context, Question) (Explanation, error)
-	Kept      func() (Held, []Kept) // what the history has, and all that is kept
-	Today     func() []Use          // its clients of today
-	Forget    func() error          // erases it
+	Felt      func() Felt
+	Kept      func() (Held, []Kept)  // what the history has, and all that is kept
+	Settings  func() Privacy         // by which it is kept
+	Files     func() ([]File, error) // what is in the data directory
+	About     func(netip.Addr) (About, error)
+	Today     func() []Use // its clients of today
+	Forget    func() error // erases it
 	// ForgetClient erases what is kept of an address, and returns in how many sums it was
 	// and what that means.
 	ForgetClient func(netip.Addr) (erased int, note string, err error)
+
+	// Tail tells of blocked queries until ctx ends; then it closes the channel.
+	Tail func(ctx context.Context) <-chan Sight
 
 	Rules    Rules
 	Devices  Devices
@@ -244,6 +282,7 @@ type Options struct {
 	Version      string
 	Started      time.Time
 	Zone         *time.Location
+	Base         string   // the path under which the page stands, as "/dns"; "" is the root
 	PasswordHash string   // "" means that changes come from this machine only
 	Hosts        []string // names under which the page may be asked for, beside the machine's own
 	Log          *slog.Logger
@@ -261,6 +300,7 @@ type Page struct {
 	hosts    map[string]bool
 	sessions sessions
 	turns    turns
+	streams  streams
 	page     *template.Template
 	mux      *http.ServeMux
 }
@@ -277,8 +317,11 @@ func New(o Options) (*Page, error) {
 	}
 	p := &Page{Options: o, hosts: ownHosts(o.Hosts)}
 	p.sessions.valid = map[[32]byte]time.Time{}
+	p.streams.end, p.streams.watchers = make(chan struct{}), map[chan string]bool{}
 	var err error
-	p.page, err = template.New("").Funcs(template.FuncMap{"number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few, "coordinate": coordinate, "words": words, "span": lasting, "at": at}).ParseFS(templates, "templates/*.html")
+	p.page, err = template.New("").Funcs(template.FuncMap{"to": p.to, "number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few,
+		"coordinate": coordinate, "words": words, "span": lasting, "at": at, "share": share, "size": size, "keptNames": keptNames, "keptClients": keptClients, "milliseconds": func(d time.Duration) string { return milliseconds(float64(d) / 1e6) }}).
+		ParseFS(templates, "templates/*.html")
 	p.mux = p.routes()
 	return p, err
 }
@@ -286,6 +329,7 @@ func New(o Options) (*Page, error) {
 // ServeHTTP answers one request: guard, route.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secure(w.Header())
+	p.strip(r)
 	if status, reason := p.guard(r); status != 0 {
 		fail(w, status, reason)
 		return
@@ -302,7 +346,8 @@ const maxBody = 16 << 10
 func (p *Page) routes() *http.ServeMux {
 	m := http.NewServeMux()
 	m.HandleFunc("GET /{$}", p.index)
-	m.Handle("GET /static/", http.FileServerFS(static))
+	m.HandleFunc("GET /why", p.why)
+	m.HandleFunc("GET /static/", p.files)
 	m.Handle("GET /metrics", p.Metrics)
 	m.HandleFunc("GET /healthz", p.healthz)
 	m.HandleFunc("GET /readyz", p.readyz)
@@ -311,9 +356,15 @@ func (p *Page) routes() *http.ServeMux {
 	m.HandleFunc("POST /logout", p.logout)
 	m.HandleFunc("GET /api/v1/status", p.status)
 	m.HandleFunc("GET /api/v1/explain", p.explain)
+	m.HandleFunc("GET /api/v1/events", p.events)
+	m.Handle("GET /api/v1/blocked", p.change(p.tail))
+	m.HandleFunc("GET /live", p.live)
 	m.HandleFunc("GET /api/v1/lists/changes", p.changes)
 	m.HandleFunc("GET /api/v1/history", p.history)
-	m.HandleFunc("GET /api/v1/privacy", p.privacy)
+	m.HandleFunc("GET /api/v1/privacy", p.keeping)
+	m.HandleFunc("GET /privacy", p.privacy)
+	m.HandleFunc("POST /privacy/me", p.forgetMePage)
+	m.Handle("POST /privacy/history", p.change(p.forgetAllPage))
 	m.HandleFunc("GET /recent", p.recent)
 	m.HandleFunc("GET /api/v1/recent", p.recentNames)
 	m.HandleFunc("POST /api/v1/self_allow", p.selfAllow)

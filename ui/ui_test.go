@@ -34,8 +34,8 @@ type house struct {
 	allowed, asked, refused []string
 	wishes                  []Request
 	erased                  netip.Addr
-	fault                   error // of erasing
-	shown                   Range
+	fault                   error   // of erasing
+	shown                   []Range // ranges that numbers were asked for
 }
 
 func (h *house) Blocking() Blocking {
@@ -122,7 +122,7 @@ func newPage(t testing.TB, password string) (*Page, *house) {
 		Hosts: []string{"dns.example"}, Zone: time.UTC, Metrics: http.NotFoundHandler(),
 		Allow: func(ip netip.Addr) bool { return ip.IsPrivate() || ip.IsLoopback() },
 		Stats: func(r Range) Stats {
-			h.shown = r
+			h.shown = append(h.shown, r)
 			if h.stats != nil {
 				return *h.stats
 			}
@@ -138,8 +138,19 @@ func newPage(t testing.TB, password string) (*Page, *house) {
 			}
 			return Explanation{Name: name, Type: qtype, Verdict: "blocked", List: "starter", Rule: "<i>" + name, Source: q.Client, Line: 7, Group: "default", Owner: "Meta", Category: "advertising"}, nil
 		},
+		Felt: func() Felt { return Felt{1500 * time.Microsecond, 80 * time.Millisecond, 1000, time.Hour} },
 		Kept: func() (Held, []Kept) {
-			return Held{File: "history.db", Minutes: 7}, []Kept{{"counters", "the plot", "memory", "3", "stop"}}
+			return Held{File: "history.db", Minutes: 7}, []Kept{{What: "counters", Why: "the plot", Where: "memory", Much: "3", Until: "stop"}, {What: "<sums>", Why: "the plot", Where: "history.db", Much: "7", Until: "30 days", Oldest: &h.until}}
+		},
+		Settings: func() Privacy { return Privacy{"anonymous", "none", "720h", "10m"} },
+		Files: func() ([]File, error) {
+			return []File{{"history.db", "the history", 4096, time.Now()}, {"<i>other", "", 1, time.Now()}}, nil
+		},
+		About: func(ip netip.Addr) (About, error) {
+			if ip == h.erased {
+				return About{}, nil
+			}
+			return About{Sums: 2, Queries: 30, Blocked: 3, Appears: "by a hash"}, nil
 		},
 		Today:  func() []Use { return []Use{{"cafe", 5, 1}} },
 		Forget: func() error { h.forgot = true; return h.fault },
@@ -376,8 +387,8 @@ func TestPageTellsOfChanges(t *testing.T) {
 // The page needs nothing foreign and nothing inline, and says nothing unescaped.
 func TestPageIsSafe(t *testing.T) {
 	p, _ := newPage(t, "")
-	w := call(p, "GET", "/?name=x.example", "")
-	body := w.Body.String()
+	w := call(p, "GET", "/", "")
+	body := w.Body.String() + look(p, "/why?name=x.example")
 	for _, want := range []string{"Trackers are blocked", "12\u202f345", "x.example", "404 Not Found", "Meta", "&lt;script&gt;", "&lt;b&gt;bad&lt;/b&gt;", "&lt;i&gt;x.example"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)

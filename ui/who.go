@@ -48,20 +48,3 @@ func (p *Page) who(b Blocking) who {
 	}
 	return w
 }
-
-// says is how a group or a client stands by itself.
-func (p *Page) says(b Blocking, s Switch) string {
-	switch {
-	case s.Never:
-		return "never blocks"
-	case s.Own && !b.Enabled:
-		return "paused with everybody, and by itself"
-	case !b.Enabled:
-		return "paused with everybody"
-	case s.Own && s.Until != nil:
-		return "paused until " + p.clock(s.Until)
-	case s.Own:
-		return "paused until somebody resumes"
-	}
-	return "blocked as configured"
-}

@@ -1,0 +1,127 @@
+package ui
+
+import (
+	"net/http"
+	"time"
+)
+
+// index is the front page: how things stand now.
+type index struct {
+	frame
+	Blocking  Blocking
+	Answers   bool   // some upstream does
+	Health    string // of lists and upstreams, in words
+	Today     Stats  // since midnight, as far as there are sums
+	Felt      Felt
+	Stats     Stats // of the range
+	Span      span
+	Spans     []span
+	Plot      plot
+	Lists     []listing
+	Upstreams []Upstream
+	Companies []bar
+	NoAccount []bar
+	Tried     uint64 // how often those of NoAccount were blocked
+	Around    waysAround
+	Who       who
+	Requests  []Request // that wait, for who may answer them
+	Written   Written   // likewise
+}
+
+// Felt is how long people waited for answers of late.
+type Felt struct {
+	Half    time.Duration // half of the answers took no longer
+	Most    time.Duration // of a hundred, 99
+	Answers uint64
+	Over    time.Duration // in how long a time
+}
+
+// listing is a list with what is said about its popular names.
+type listing struct {
+	List
+	Held  []PopularRule // the first of those held back
+	Used  []PopularRule // the first of those in use
+	Quiet int           // how many are not among these
+}
+
+// saidRules is how many rules about popular names the page names of a list, held
+// back and in use each.
+const saidRules = 5
+
+func newListing(l List) listing {
+	v := listing{List: l}
+	for _, r := range l.Popular {
+		said := &v.Used
+		if r.Held {
+			said = &v.Held
+		}
+		if len(*said) < saidRules {
+			*said = append(*said, r)
+		} else {
+			v.Quiet++
+		}
+	}
+	return v
+}
+
+// bar is a company with the length of its bar, of 100.
+type bar struct {
+	Company
+	Width float64
+}
+
+// newBars are the first of some companies, of which the first has the longest bar.
+func newBars(companies []Company) []bar {
+	var bars []bar
+	for _, c := range companies[:min(len(companies), topCompanies)] {
+		bars = append(bars, bar{c, 100 * float64(c.Count) / float64(max(companies[0].Count, 1))})
+	}
+	return bars
+}
+
+// topCompanies is how many companies the front page names.
+const topCompanies = 8
+
+func (p *Page) index(w http.ResponseWriter, r *http.Request) {
+	if q := r.URL.Query(); q.Get("name") != "" { // the box was here
+		http.Redirect(w, r, p.to("/why?"+q.Encode()), http.StatusSeeOther)
+		return
+	}
+	asked, _ := newSpan(r.URL.Query().Get("range"))
+	stats, day := p.Stats(asked.Range), Stats{}
+	if day = stats; asked.Range != Day {
+		day = p.Stats(Day)
+	}
+	all := p.Lists.Lists()
+	v := index{frame: p.frame(r, "", "/"), Blocking: p.Blocker.Blocking(), Stats: stats, Today: p.sinceMidnight(day.Columns), Felt: p.Felt(),
+		Span: asked, Spans: spans, Plot: newPlot(stats.Columns, asked, p.Zone), Upstreams: p.Upstreams(),
+		Companies: newBars(stats.Companies), NoAccount: newBars(stats.NoAccount), Around: newWaysAround(stats.Escapes, all)}
+	if v.MayChange {
+		v.Requests, v.Written = p.open(), p.Rules.Written()
+	}
+	v.Who = p.who(v.Blocking)
+	for _, l := range all {
+		v.Lists = append(v.Lists, newListing(l))
+	}
+	for _, c := range stats.NoAccount {
+		v.Tried += c.Count
+	}
+	for _, u := range v.Upstreams {
+		v.Answers = v.Answers || u.Healthy
+	}
+	v.Health = p.health(all, v.Upstreams)
+	p.show(w, r, http.StatusOK, "index.html", v)
+}
+
+// sinceMidnight adds up those columns of the last 24 hours that are of today.
+func (p *Page) sinceMidnight(columns []Column) (today Stats) {
+	now := time.Now().In(p.Zone)
+	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, p.Zone)
+	for _, c := range columns {
+		if !c.From.Before(midnight) {
+			today.Queries += c.Queries
+			today.Blocked += c.Blocked
+		}
+	}
+	return today
+}
