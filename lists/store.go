@@ -30,6 +30,9 @@ type Fetched struct {
 	Body io.ReadCloser
 	Validators
 	NotModified bool
+
+	Size int64        // how many bytes are sent; 0 when that is not known
+	Came func() int64 // how many of them have come, for any goroutine; nil: as many as were read of Body
 }
 
 // Config is one list that a Store keeps.
