@@ -37,6 +37,7 @@ var rooms = []room{
 	{Path: "/why", Name: "Why?"},
 	{Path: "/live", Name: "Live", Owner: true},
 	{Path: "/recent", Name: "This device"},
+	{Path: "/lists", Name: "Lists"},
 	{Path: "/privacy", Name: "Privacy"},
 }
 
