@@ -60,6 +60,7 @@ func (s *server) page(c *Config) (*ui.Page, error) {
 		},
 		Tail: s.watch, Felt: func() ui.Felt { return s.felt.until(s.metrics.Waits()) },
 		Kept: s.kept, Settings: s.privacySettings, Files: s.files, About: s.about, Today: s.today, Forget: s.forget, ForgetClient: s.forgetClient,
+		Household: s.household, Running: s.running,
 		Rules: pageRules{s}, Devices: devices{s}, Requests: s.openRequests, Refuse: s.refuse,
 		Ready: s.ready, Alive: s.ask, Metrics: s.metrics.Handler(),
 		Allow:   func(ip netip.Addr) bool { return s.current.Load().visitors.Allows(ip) },
@@ -75,7 +76,7 @@ func (p pageLists) Lists() []ui.List {
 	all := []ui.List{}
 	g := p.s.current.Load()
 	for i, l := range g.store.Status() {
-		one := ui.List{Name: l.Name, Kind: kind(l.Kind), Source: l.Source, Format: l.Format.String(), Entries: l.Entries, Skipped: l.Skipped,
+		one := ui.List{Name: l.Name, Kind: kind(l.Kind), Source: withoutAccount(l.Source), Format: l.Format.String(), Entries: l.Entries, Skipped: l.Skipped,
 			Updated: moment(l.Updated), Next: moment(l.Next), LastError: l.LastError,
 			Added: l.Added, Removed: l.Removed, Changed: moment(l.Changed), Groups: g.lists[i].Groups, Schedule: g.lists[i].Schedule}
 		for _, skip := range l.Skips {

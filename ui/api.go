@@ -156,7 +156,7 @@ func (o order) target() Target { return Target{o.Group, o.Client} }
 // place is where the page shows what o changes.
 func (o order) place() string {
 	if o.target() != (Target{}) {
-		return "/#who"
+		return "/clients"
 	}
 	return "/"
 }

@@ -218,6 +218,9 @@ type Options struct {
 	// Tail tells of blocked queries until ctx ends; then it closes the channel.
 	Tail func(ctx context.Context) <-chan Sight
 
+	Household func() Household // the groups and clients as configured
+	Running   func() Running   // the configuration
+
 	Rules    Rules
 	Devices  Devices
 	Requests func() []Request                 // what people wish to be allowed, for who may change something
@@ -270,7 +273,7 @@ func New(o Options) (*Page, error) {
 	p.streams.end, p.streams.watchers = make(chan struct{}), map[chan string]bool{}
 	var err error
 	p.page, err = template.New("").Funcs(template.FuncMap{"to": p.to, "pair": func(a, b any) []any { return []any{a, b} }, "number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few,
-		"coordinate": coordinate, "words": words, "span": lasting, "at": at, "share": share, "size": size, "keptNames": keptNames, "keptClients": keptClients, "milliseconds": func(d time.Duration) string { return milliseconds(float64(d) / 1e6) }}).
+		"coordinate": coordinate, "words": words, "span": lasting, "at": at, "share": share, "size": size, "usesSay": usesSay, "keptNames": keptNames, "keptClients": keptClients, "milliseconds": func(d time.Duration) string { return milliseconds(float64(d) / 1e6) }}).
 		ParseFS(templates, "templates/*.html")
 	p.mux = p.routes()
 	return p, err
@@ -310,6 +313,10 @@ func (p *Page) routes() *http.ServeMux {
 	m.Handle("GET /api/v1/blocked", p.change(p.tail))
 	m.HandleFunc("GET /live", p.live)
 	m.HandleFunc("GET /lists", p.lists)
+	m.HandleFunc("GET /clients", p.clients)
+	m.Handle("GET /api/v1/clients", p.change(p.household))
+	m.HandleFunc("GET /config", p.config)
+	m.Handle("GET /api/v1/config", p.change(p.configuration))
 	m.HandleFunc("GET /api/v1/lists/changes", p.changes)
 	m.HandleFunc("GET /api/v1/lists/progress", p.progress)
 	m.HandleFunc("GET /api/v1/lists/overlap", p.overlap)

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,7 +29,9 @@ type house struct {
 	until    time.Time
 	fetched  []string
 	begun    []string
-	counting bool // what lists have in common
+	problems []string // of the configuration
+	form     string   // of clients; "" is anonymous
+	counting bool     // what lists have in common
 	forgot   bool
 
 	ruled, unruled          []Ruling
@@ -109,6 +112,19 @@ func (h *house) Refresh(_ context.Context, name string, force bool) error {
 	return nil
 }
 
+// household is what is configured of those in Blocking.
+func (h *house) household() Household {
+	var all Household
+	soon := time.Date(2126, 11, 24, 7, 0, 0, 0, time.UTC)
+	for _, g := range h.Blocking().Groups {
+		all.Groups = append(all.Groups, Group{Name: g.Name, Block: !g.Never, SelfAllow: "0s", Lists: []GroupList{{Name: "starter", On: true}, {Name: "<night>", Schedule: []string{"mon-fri 21:00-07:00"}, Next: &soon}}})
+	}
+	for _, c := range h.clients {
+		all.Clients = append(all.Clients, Client{Name: c.Name, Match: []string{"192.168.1.40", "host:<tablet>"}, Groups: c.Groups})
+	}
+	return all
+}
+
 func (h *house) Begin(name string, force bool) error {
 	if name == "missing" {
 		return ErrNotFound
@@ -169,7 +185,7 @@ func newPage(t testing.TB, password string) (*Page, *house) {
 		Kept: func() (Held, []Kept) {
 			return Held{File: "history.db", Minutes: 7}, []Kept{{What: "counters", Why: "the plot", Where: "memory", Much: "3", Until: "stop"}, {What: "<sums>", Why: "the plot", Where: "history.db", Much: "7", Until: "30 days", Oldest: &h.until}}
 		},
-		Settings: func() Privacy { return Privacy{"anonymous", "none", "720h", "10m"} },
+		Settings: func() Privacy { return Privacy{cmp.Or(h.form, "anonymous"), "none", "720h", "10m"} },
 		Files: func() ([]File, error) {
 			return []File{{"history.db", "the history", 4096, time.Now()}, {"<i>other", "", 1, time.Now()}}, nil
 		},
@@ -184,6 +200,13 @@ func newPage(t testing.TB, password string) (*Page, *house) {
 		ForgetClient: func(ip netip.Addr) (int, string, error) {
 			h.erased = ip
 			return 2, "earlier days are linked to nobody", h.fault
+		},
+		Household: h.household,
+		Running: func() Running {
+			return Running{File: "/etc/deadpixel/config.toml", Settings: []Setting{
+				{Key: "data_dir", Name: "data_dir", Value: `"/var/lib/deadpixel"`, Default: true, From: "$STATE_DIRECTORY"}, {Key: "web.listen", Table: "web", Name: "listen", Value: `"<b>"`, From: "--web"},
+				{Key: "web.password_hash", Table: "web", Name: "password_hash", Value: `"…"`, From: "/etc/deadpixel/config.toml:7", Secret: true}, {Key: "lists[0].name", Table: "lists[0]", Name: "name", Value: `"x"`}},
+				Warnings: []string{"<i>unwise"}, Problems: h.problems}
 		},
 		Rules: h, Devices: h, Requests: func() []Request { return h.wishes }, Refuse: h.refuse,
 		Ready: func() error { return errors.New("no upstream answers") },
@@ -368,7 +391,7 @@ func TestJSONCalledForm(t *testing.T) {
 func TestPageIsSafe(t *testing.T) {
 	p, _ := newPage(t, "")
 	w := call(p, "GET", "/", "")
-	body := w.Body.String() + look(p, "/why?name=x.example") + look(p, "/lists") + look(p, "/lists?name=starter")
+	body := w.Body.String() + look(p, "/why?name=x.example") + look(p, "/lists") + look(p, "/lists?name=starter") + look(p, "/clients") + look(p, "/config")
 	for _, want := range []string{"Trackers are blocked", "12\u202f345", "x.example", "404 Not Found", "Meta", "&lt;script&gt;", "&lt;b&gt;bad&lt;/b&gt;", "&lt;i&gt;x.example"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %q", want)

@@ -215,6 +215,8 @@ const (
 	recentTitle  = "What broke just now?"
 	liveTitle    = "Blocked as you watch"
 	listsTitle   = "Lists"
+	clientsTitle = "Groups and clients"
+	configTitle  = "The configuration as it runs"
 	privacyTitle = "What is kept, and until when"
 	loginTitle   = "Sign in"
 	thisDevice   = "this device"
@@ -311,6 +313,17 @@ func keptNames(queries string) string {
 		return "every name that was asked for"
 	}
 	return "no name that anybody asked for"
+}
+
+// usesSay says in words what it means that somebody asked today.
+func usesSay(form string) string {
+	switch form {
+	case "full":
+		return "By name or address, as [privacy] clients has it; devices of [[clients]] are above."
+	case "anonymous":
+		return "By a hash of the address with a key that is destroyed at midnight. It tells devices apart within a day and is linked to nobody by name, so these numbers are not at the clients above."
+	}
+	return "How many asked, but not who: [privacy] clients is \"none\"."
 }
 
 // keptClients says in words how whoever asked is kept.
