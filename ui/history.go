@@ -77,7 +77,7 @@ func (p *Page) history(w http.ResponseWriter, r *http.Request) {
 		"no_account": append([]Company{}, stats.NoAccount...),
 		"escapes":    stats.Escapes,
 	}
-	if status, _ := p.may(r); status == 0 {
+	if status, _ := p.may(r, ToRead); status == 0 {
 		answer["clients_today"] = append([]Use{}, p.Today()...)
 	}
 	reply(w, http.StatusOK, answer)

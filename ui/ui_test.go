@@ -310,7 +310,7 @@ func TestLogin(t *testing.T) {
 	if w := call(p, "POST", "/api/v1/resume", "{}", session); w.Code != 401 {
 		t.Errorf("after signing out: %d", w.Code)
 	}
-	for range maxFailures {
+	for range maxTries {
 		call(p, "POST", "/login", "password=wrong", form)
 	}
 	if w := call(p, "POST", "/login", "password=other", form); w.Code != 429 {

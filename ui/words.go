@@ -206,7 +206,7 @@ func (n RecentName) Why() string {
 }
 
 // throughProxy says why nothing can be told or done for a device.
-const throughProxy = "The page was asked for through a proxy, so nobody can say which device you sit at."
+const throughProxy = "The page was asked for through a proxy that [web] trusted_proxies does not name, so nobody can say which device you sit at."
 
 // Titles of pages, and what is said in passing.
 const (
