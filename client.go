@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -93,7 +92,7 @@ func change(c *cobra.Command, f *flags, web, what string, t pauseTarget, body an
 	if err != nil {
 		return err
 	}
-	status, err := to.call(c.Context(), "/api/v1/"+what, body)
+	status, err := to.change(c.Context(), what, body)
 	if err != nil {
 		return err
 	}
@@ -119,6 +118,9 @@ type running struct {
 	client *http.Client
 }
 
+// errNoPage says that the running server cannot be spoken to.
+var errNoPage = errors.New("[web] listen is \"\": without the page's API the running server cannot be told; turn it on, at least on \"127.0.0.1:8080\"")
+
 // running finds it, by the configuration, or at the address web where that is not "".
 func (f *flags) running(web string) (*running, error) {
 	if web != "" {
@@ -134,17 +136,16 @@ func (f *flags) running(web string) (*running, error) {
 		c = defaults()
 	}
 	if web = cmp.Or(web, c.Web.Listen); web == "" {
-		return nil, errors.New("[web] listen is \"\": without the page's API the running server cannot be told; turn it on, at least on \"127.0.0.1:8080\"")
+		return nil, errNoPage
 	}
-	r := &running{"http://" + reachable(web), http.DefaultClient}
-	if c.Web.TLS {
-		pinned, err := c.pinned()
-		if err != nil {
-			return nil, err
-		}
-		r = &running{"https://" + reachable(web), &http.Client{Transport: &http.Transport{TLSClientConfig: pinned}}}
+	if !c.Web.TLS {
+		return &running{"http://" + reachable(web), http.DefaultClient}, nil
 	}
-	return r, nil
+	pinned, err := c.pinned()
+	if err != nil {
+		return nil, err
+	}
+	return &running{"https://" + reachable(web), &http.Client{Transport: &http.Transport{TLSClientConfig: pinned}}}, nil
 }
 
 // blockingState is the part of the API's answer that a pause is about.
@@ -171,48 +172,65 @@ func (b *blockingState) of(t pauseTarget) (enabled bool, until *time.Time, whose
 	return b.Blocking.Enabled, b.Blocking.Until, ""
 }
 
-// call posts body and decodes the answer. An error of the API is told in its words.
-func (to *running) call(ctx context.Context, path string, body any) (blockingState, error) {
+// change posts body and decodes the answer. An error of the API is told in its words.
+func (to *running) change(ctx context.Context, what string, body any) (blockingState, error) {
 	var state blockingState
 	b, err := json.Marshal(body)
 	if err != nil {
 		return state, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to.url+path, bytes.NewReader(b))
+	answer, err := to.ask(ctx, http.MethodPost, "/api/v1/"+what, bytes.NewReader(b))
 	if err != nil {
 		return state, err
 	}
-	request.Header.Set("Content-Type", "application/json")
+	if err := json.Unmarshal(answer, &state); err != nil {
+		return state, fmt.Errorf("what answers at %s is not deadpixel: %w", to.url, err)
+	}
+	return state, nil
+}
+
+// maxAnswer bounds what is read of an answer, in bytes.
+const maxAnswer = 16 << 20
+
+// errRefused is wrapped by errors that the API tells; others say that none answered.
+var errRefused = errors.New("the server refused")
+
+// ask asks the running server, and returns the body of its answer.
+func (to *running) ask(ctx context.Context, method, path string, body io.Reader) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, method, to.url+path, body)
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
 	if secret := os.Getenv(passwordVariable); secret != "" {
 		request.SetBasicAuth("deadpixel", secret)
 	}
 	response, err := to.client.Do(request)
 	if err != nil {
-		return state, fmt.Errorf("no running server answers at %s: %w", to.url, errors.Unwrap(err))
+		return nil, fmt.Errorf("no running server answers at %s: %w", to.url, errors.Unwrap(err))
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return state, err
+		return nil, err
 	}
 	if response.StatusCode == http.StatusUnauthorized {
-		return state, fmt.Errorf("the server wants the password of the page: put it into $%s", passwordVariable)
+		return nil, fmt.Errorf("%w: it wants the password of the page: put it into $%s", errRefused, passwordVariable)
 	}
 	if response.StatusCode != http.StatusOK {
 		var refusal struct {
 			Error string `json:"error"`
 		}
 		if json.Unmarshal(answer, &refusal) != nil || refusal.Error == "" {
-			refusal.Error = strings.TrimSpace(string(answer))
+			return nil, fmt.Errorf("what answers at %s is not deadpixel, or another version of it: %s", to.url, response.Status)
 		}
-		return state, fmt.Errorf("the server refused (%s): %s", response.Status, refusal.Error)
+		return nil, fmt.Errorf("%w (%s): %s", errRefused, response.Status, refusal.Error)
 	}
-	if err := json.Unmarshal(answer, &state); err != nil {
-		return state, fmt.Errorf("what answers at %s is not deadpixel: %w", to.url, err)
-	}
-	return state, nil
+	return answer, nil
 }
 
 // reachable makes an address to connect to of one to listen on.
