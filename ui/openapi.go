@@ -7,18 +7,18 @@ import (
 	"net/netip"
 	"reflect"
 	"strings"
-	"sync"
 	"time"
 )
 
-// call is how a route of the API is described: what it does, what can be asked for, and
+// operation is how a route of the API is described: what it does, what can be asked for, and
 // the Go values whose JSON goes in and comes out. The description is made of these very
 // types, so that it cannot say anything else than they do.
-type call struct {
+type operation struct {
 	does   string
 	asks   []parameter
 	body   any    // nil: none
-	answer any    // of status 200; nil: what media says
+	answer []any  // of status 200: one of these
+	later  bool   // or of 202: it is not done yet
 	media  string // of an answer that is no JSON
 	fails  []int  // beside those that every route can fail with
 }
@@ -128,7 +128,7 @@ var otherFailures = map[int]string{
 func (p *Page) describe() object {
 	named, paths := schemas{}, object{}
 	for _, one := range p.table() {
-		if one.call == nil {
+		if one.does == nil {
 			continue
 		}
 		method, path, _ := strings.Cut(one.pattern, " ")
@@ -164,23 +164,38 @@ func (p *Page) describe() object {
 func (r route) describe(named schemas) object {
 	responses := object{}
 	failed := func(status int, why string) {
-		responses[fmt.Sprint(status)] = object{"description": why, "content": object{"application/json": object{"schema": schema{"$ref": "#/components/schemas/Failure"}}}}
+		content := object{"application/json": object{"schema": schema{"$ref": "#/components/schemas/Failure"}}}
+		if r.does.media == "text/html" { // whoever asks for a page is told on one
+			content[r.does.media] = object{"schema": schema{"type": "string"}}
+		}
+		responses[fmt.Sprint(status)] = object{"description": why, "content": content}
 	}
 	for status, why := range commonFailures {
 		failed(status, why)
 	}
-	for _, status := range r.call.fails {
+	for _, status := range r.does.fails {
 		failed(status, otherFailures[status])
 	}
 	content := object{}
-	if r.call.answer != nil {
-		content["application/json"] = object{"schema": named.of(reflect.TypeOf(r.call.answer))}
+	switch all := r.does.answer; len(all) {
+	case 0:
+	case 1:
+		content["application/json"] = object{"schema": named.of(reflect.TypeOf(all[0]))}
+	default:
+		var one []any
+		for _, answer := range all {
+			one = append(one, named.of(reflect.TypeOf(answer)))
+		}
+		content["application/json"] = object{"schema": schema{"oneOf": one}}
 	}
-	if r.call.media != "" {
-		content[r.call.media] = object{"schema": schema{"type": "string"}}
+	if r.does.media != "" {
+		content[r.does.media] = object{"schema": schema{"type": "string"}}
 	}
 	responses["200"] = object{"description": "done", "content": content}
-	d := object{"summary": r.call.does, "operationId": r.id(), "responses": responses}
+	if r.does.later {
+		responses["202"] = object{"description": "begun; ask again", "content": content}
+	}
+	d := object{"summary": r.does.does, "operationId": r.id(), "responses": responses}
 	if r.scope != open {
 		failed(http.StatusUnauthorized, otherFailures[http.StatusUnauthorized])
 		failed(http.StatusTooManyRequests, otherFailures[http.StatusTooManyRequests])
@@ -188,7 +203,7 @@ func (r route) describe(named schemas) object {
 		d["security"] = []any{object{"password": []any{}}, object{"token": []any{}}, object{"session": []any{}}}
 	}
 	var parameters []any
-	for _, q := range r.call.asks {
+	for _, q := range r.does.asks {
 		s := schema{"type": "string"}
 		if q.of != nil {
 			s["enum"] = q.of
@@ -198,8 +213,8 @@ func (r route) describe(named schemas) object {
 	if parameters != nil {
 		d["parameters"] = parameters
 	}
-	if r.call.body != nil {
-		d["requestBody"] = object{"content": object{"application/json": object{"schema": optional(named, r.call.body)}}}
+	if r.does.body != nil {
+		d["requestBody"] = object{"content": object{"application/json": object{"schema": optional(named, r.does.body)}}}
 	}
 	return d
 }
@@ -217,17 +232,13 @@ func (r route) id() string {
 	return strings.ToLower(method) + "_" + strings.ReplaceAll(path, "/", "_")
 }
 
-// openAPI answers with the description, which is made once.
+// openAPI answers with the description.
 func (p *Page) openAPI(w http.ResponseWriter, r *http.Request) {
-	text, err := p.description()
+	text, err := json.MarshalIndent(p.describe(), "", "  ")
 	if err != nil {
 		fail(w, http.StatusInternalServerError, err.Error())
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	send(w, r, http.StatusOK, text)
-}
-
-func (p *Page) makeDescription() func() ([]byte, error) {
-	return sync.OnceValues(func() ([]byte, error) { return json.MarshalIndent(p.describe(), "", "  ") })
 }
