@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -87,11 +88,11 @@ func change(c *cobra.Command, f *flags, web, what string, t pauseTarget, body an
 	if t.group != "" && t.client != "" {
 		return errUsage{errors.New("either --group or --client, not both")}
 	}
-	page, err := pageOf(f, web)
+	to, err := f.running(web)
 	if err != nil {
 		return err
 	}
-	status, err := call(c.Context(), page+"/api/v1/"+what, body)
+	status, err := to.call(c.Context(), "/api/v1/"+what, body)
 	if err != nil {
 		return err
 	}
@@ -111,27 +112,39 @@ func change(c *cobra.Command, f *flags, web, what string, t pauseTarget, body an
 	return nil
 }
 
-// pageOf is the URL of the running server's page: at web, or where the configuration
-// has it.
-func pageOf(f *flags, web string) (string, error) {
-	if web != "" {
-		if err := listenAddress(web); err != nil {
-			return "", errUsage{err}
-		}
-		return "http://" + reachable(web), nil
-	}
-	config, err := f.loadConfig()
-	if err != nil {
-		return "", err
-	}
-	if config.Web.Listen == "" {
-		return "", errNoPage
-	}
-	return "http://" + reachable(config.Web.Listen), nil
+// running is the page of the running server.
+type running struct {
+	url    string
+	client *http.Client
 }
 
-// errNoPage says that the running server cannot be spoken to.
-var errNoPage = errors.New("[web] listen is \"\": without the page's API the running server cannot be told; turn it on, at least on \"127.0.0.1:8080\"")
+// running finds it, by the configuration, or at the address web where that is not "".
+func (f *flags) running(web string) (*running, error) {
+	if web != "" {
+		if err := listenAddress(web); err != nil {
+			return nil, errUsage{err}
+		}
+	}
+	c, err := f.loadConfig()
+	switch {
+	case err != nil && web == "":
+		return nil, err
+	case err != nil: // who writes the address can pause also while the configuration is broken
+		c = defaults()
+	}
+	if web = cmp.Or(web, c.Web.Listen); web == "" {
+		return nil, errors.New("[web] listen is \"\": without the page's API the running server cannot be told; turn it on, at least on \"127.0.0.1:8080\"")
+	}
+	r := &running{"http://" + reachable(web), http.DefaultClient}
+	if c.Web.TLS {
+		pinned, err := c.pinned()
+		if err != nil {
+			return nil, err
+		}
+		r = &running{"https://" + reachable(web), &http.Client{Transport: &http.Transport{TLSClientConfig: pinned}}}
+	}
+	return r, nil
+}
 
 // blockingState is the part of the API's answer that a pause is about.
 type blockingState struct {
@@ -158,18 +171,18 @@ func (b *blockingState) of(t pauseTarget) (enabled bool, until *time.Time, whose
 }
 
 // call posts body and decodes the answer. An error of the API is told in its words.
-func call(ctx context.Context, url string, body any) (blockingState, error) {
+func (to *running) call(ctx context.Context, path string, body any) (blockingState, error) {
 	var state blockingState
 	b, err := json.Marshal(body)
 	if err != nil {
 		return state, err
 	}
-	answer, err := askPage(ctx, http.MethodPost, url, bytes.NewReader(b))
+	answer, err := to.ask(ctx, http.MethodPost, path, b)
 	if err != nil {
 		return state, err
 	}
 	if err := json.Unmarshal(answer, &state); err != nil {
-		return state, fmt.Errorf("what answers at %s is not deadpixel: %w", url, err)
+		return state, fmt.Errorf("what answers at %s is not deadpixel: %w", to.url, err)
 	}
 	return state, nil
 }
@@ -177,14 +190,14 @@ func call(ctx context.Context, url string, body any) (blockingState, error) {
 // maxAnswer bounds what is read of an answer, in bytes.
 const maxAnswer = 16 << 20
 
-// errRefused is wrapped by errors that the API tells; others say that none answered.
+// errRefused is wrapped by errors that the API tells; others say that nobody answered.
 var errRefused = errors.New("the server refused")
 
-// askPage asks the running server, and returns the body of its answer.
-func askPage(ctx context.Context, method, url string, body io.Reader) ([]byte, error) {
+// ask sends JSON, or nothing, and returns the body of the answer.
+func (to *running) ask(ctx context.Context, method, path string, body []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, method, url, body)
+	request, err := http.NewRequestWithContext(ctx, method, to.url+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -194,9 +207,9 @@ func askPage(ctx context.Context, method, url string, body io.Reader) ([]byte, e
 	if secret := os.Getenv(passwordVariable); secret != "" {
 		request.SetBasicAuth("deadpixel", secret)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := to.client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("no running server answers at %s: %w", url, errors.Unwrap(err))
+		return nil, fmt.Errorf("no running server answers at %s: %w", to.url, errors.Unwrap(err))
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
@@ -211,7 +224,7 @@ func askPage(ctx context.Context, method, url string, body io.Reader) ([]byte, e
 			Error string `json:"error"`
 		}
 		if json.Unmarshal(answer, &refusal) != nil || refusal.Error == "" {
-			return nil, fmt.Errorf("what answers at %s is not deadpixel, or another version of it: %s", url, response.Status)
+			return nil, fmt.Errorf("what answers at %s is not deadpixel, or another version of it: %s", to.url, response.Status)
 		}
 		return nil, fmt.Errorf("%w (%s): %s", errRefused, response.Status, refusal.Error)
 	}

@@ -70,10 +70,10 @@ func report(c *cobra.Command, f *flags, o reportOptions) error {
 // findEvidence asks the running server, or reads the file where none runs, and says from
 // where it is.
 func findEvidence(ctx context.Context, f *flags, o reportOptions) (e ui.Evidence, from string, err error) {
-	page, err := pageOf(f, o.web)
+	to, err := f.running(o.web)
 	if err == nil {
-		if e, err = askEvidence(ctx, page, o.month); err == nil {
-			return e, "the server at " + page, nil
+		if e, err = to.evidence(ctx, o.month); err == nil {
+			return e, "the server at " + to.url, nil
 		}
 	}
 	if o.web != "" || errors.Is(err, errRefused) || errors.As(err, new(errUsage)) {
@@ -101,12 +101,12 @@ func findEvidence(ctx context.Context, f *flags, o reportOptions) (e ui.Evidence
 	return e, "", fmt.Errorf("%w; and the history cannot be read: %w", err, fault)
 }
 
-func askEvidence(ctx context.Context, page, month string) (e ui.Evidence, err error) {
-	address := page + "/api/v1/report?" + url.Values{"month": {month}, "format": {"json"}}.Encode()
-	answer, err := askPage(ctx, http.MethodGet, address, nil)
+// evidence asks for the sheet of a month.
+func (to *running) evidence(ctx context.Context, month string) (e ui.Evidence, err error) {
+	answer, err := to.ask(ctx, http.MethodGet, "/api/v1/report?"+url.Values{"month": {month}, "format": {"json"}}.Encode(), nil)
 	if err == nil {
 		if err = json.Unmarshal(answer, &e); err != nil || e.Month == "" {
-			err = fmt.Errorf("what answers at %s is not deadpixel", page)
+			err = fmt.Errorf("what answers at %s is not deadpixel", to.url)
 		}
 	}
 	return e, err
