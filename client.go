@@ -92,7 +92,7 @@ func change(c *cobra.Command, f *flags, web, what string, t pauseTarget, body an
 	if err != nil {
 		return err
 	}
-	status, err := to.call(c.Context(), "/api/v1/"+what, body)
+	status, err := to.change(c.Context(), what, body)
 	if err != nil {
 		return err
 	}
@@ -118,6 +118,9 @@ type running struct {
 	client *http.Client
 }
 
+// errNoPage says that the running server cannot be spoken to.
+var errNoPage = errors.New("[web] listen is \"\": without the page's API the running server cannot be told; turn it on, at least on \"127.0.0.1:8080\"")
+
 // running finds it, by the configuration, or at the address web where that is not "".
 func (f *flags) running(web string) (*running, error) {
 	if web != "" {
@@ -133,17 +136,16 @@ func (f *flags) running(web string) (*running, error) {
 		c = defaults()
 	}
 	if web = cmp.Or(web, c.Web.Listen); web == "" {
-		return nil, errors.New("[web] listen is \"\": without the page's API the running server cannot be told; turn it on, at least on \"127.0.0.1:8080\"")
+		return nil, errNoPage
 	}
-	r := &running{"http://" + reachable(web), http.DefaultClient}
-	if c.Web.TLS {
-		pinned, err := c.pinned()
-		if err != nil {
-			return nil, err
-		}
-		r = &running{"https://" + reachable(web), &http.Client{Transport: &http.Transport{TLSClientConfig: pinned}}}
+	if !c.Web.TLS {
+		return &running{"http://" + reachable(web), http.DefaultClient}, nil
 	}
-	return r, nil
+	pinned, err := c.pinned()
+	if err != nil {
+		return nil, err
+	}
+	return &running{"https://" + reachable(web), &http.Client{Transport: &http.Transport{TLSClientConfig: pinned}}}, nil
 }
 
 // blockingState is the part of the API's answer that a pause is about.
@@ -170,14 +172,14 @@ func (b *blockingState) of(t pauseTarget) (enabled bool, until *time.Time, whose
 	return b.Blocking.Enabled, b.Blocking.Until, ""
 }
 
-// call posts body and decodes the answer. An error of the API is told in its words.
-func (to *running) call(ctx context.Context, path string, body any) (blockingState, error) {
+// change posts body and decodes the answer. An error of the API is told in its words.
+func (to *running) change(ctx context.Context, what string, body any) (blockingState, error) {
 	var state blockingState
 	b, err := json.Marshal(body)
 	if err != nil {
 		return state, err
 	}
-	answer, err := to.ask(ctx, http.MethodPost, path, b)
+	answer, err := to.ask(ctx, http.MethodPost, "/api/v1/"+what, bytes.NewReader(b))
 	if err != nil {
 		return state, err
 	}
@@ -190,14 +192,14 @@ func (to *running) call(ctx context.Context, path string, body any) (blockingSta
 // maxAnswer bounds what is read of an answer, in bytes.
 const maxAnswer = 16 << 20
 
-// errRefused is wrapped by errors that the API tells; others say that nobody answered.
+// errRefused is wrapped by errors that the API tells; others say that none answered.
 var errRefused = errors.New("the server refused")
 
-// ask sends JSON, or nothing, and returns the body of the answer.
-func (to *running) ask(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+// ask asks the running server, and returns the body of its answer.
+func (to *running) ask(ctx context.Context, method, path string, body io.Reader) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, method, to.url+path, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, method, to.url+path, body)
 	if err != nil {
 		return nil, err
 	}

@@ -101,7 +101,6 @@ func findEvidence(ctx context.Context, f *flags, o reportOptions) (e ui.Evidence
 	return e, "", fmt.Errorf("%w; and the history cannot be read: %w", err, fault)
 }
 
-// evidence asks for the sheet of a month.
 func (to *running) evidence(ctx context.Context, month string) (e ui.Evidence, err error) {
 	answer, err := to.ask(ctx, http.MethodGet, "/api/v1/report?"+url.Values{"month": {month}, "format": {"json"}}.Encode(), nil)
 	if err == nil {
