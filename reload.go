@@ -35,6 +35,10 @@ func (s *server) replace(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	pair, err := c.keyPair()
+	if err != nil {
+		return err
+	}
 	next, err := newGeneration(c, old, s.parts(c))
 	if err != nil {
 		return err
@@ -70,6 +74,7 @@ func (s *server) replace(ctx context.Context) error {
 		s.storeAllowances()
 	}
 	s.history.Use(settings)
+	s.certificate.use([2]string{c.DNS.Certificate, c.DNS.PrivateKey}, pair)
 	s.dns.Swap(next.resolver)
 	s.dns.Use(sockets)
 	s.sockets = sockets

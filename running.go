@@ -27,6 +27,12 @@ var discretion = map[string]func(value string) string{
 	"groups.*.upstream":  hostOnly,
 	"lists[].source":     withoutAccount,
 	"owners.source":      withoutAccount,
+	"web.tokens[].hash":  hide,
+}
+
+// harmless are keys of which only the name looks like it.
+var harmless = map[string]bool{
+	"dns.private_key": true, // where the file is
 }
 
 // hidden stands for what is not shown.

@@ -33,6 +33,7 @@ type room struct {
 // rooms are the pages, in the order of the navigation.
 var rooms = []room{
 	{Path: "/", Name: "Now"},
+	{Path: "/companies", Name: "Companies"},
 	{Path: "/why", Name: "Why?"},
 	{Path: "/live", Name: "Live", Owner: true},
 	{Path: "/recent", Name: "This device"},

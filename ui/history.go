@@ -49,6 +49,7 @@ type Held struct {
 	Waiting int        `json:"minutes_in_memory"`
 	Form    string     `json:"clients"` // as configured
 	Clients int        `json:"clients_today"`
+	Names   int        `json:"names_hashed"` // blocked today, of which hashes are in memory
 	Key     bool       `json:"key_of_today"`
 	Aside   []string   `json:"damaged,omitempty"` // files that were set aside
 	Oldest  *time.Time `json:"oldest"`            // null when there is nothing

@@ -23,6 +23,7 @@ func (r route) top() string {
 func (p *Page) table() []route {
 	return []route{
 		{"GET /{$}", open, p.index},
+		{"GET /companies", open, p.companies},
 		{"GET /why", open, p.why},
 		{"GET /static/", open, p.files},
 		{"GET /metrics", open, p.metrics},
@@ -45,6 +46,8 @@ func (p *Page) table() []route {
 		{"GET /config", open, p.config},
 		{"GET /api/v1/config", ToRead, p.configuration},
 		{"GET /api/v1/history", open, p.history},
+		{"GET /api/v1/companies", open, p.companiesOf},
+		{"GET /api/v1/report", open, p.evidence},
 		{"GET /api/v1/privacy", open, p.keeping},
 		{"GET /privacy", open, p.privacy},
 		{"POST /privacy/me", open, p.forgetMePage},

@@ -65,10 +65,8 @@ type Upstream struct {
 	LatencyMS float64 `json:"latency_ms"`
 }
 
-// Stats are the numbers of the page: by outcome since the start, the others of a
-// range.
+// Stats are the numbers of a range.
 type Stats struct {
-	Since            map[string]uint64 // the start, by outcome
 	Outcomes         map[string]uint64
 	Queries, Blocked uint64
 	Columns          []Column                     // oldest first
@@ -202,6 +200,13 @@ type Options struct {
 	Blocker   Blocker
 	Lists     Lists
 	Stats     func(Range) Stats
+	Since     func() map[string]uint64 // the start: queries by outcome
+	Companies func(Range) Companies
+	// Company tells of one company, by its name as people write it. Its error is
+	// ErrNotFound where nobody knows it.
+	Company func(r Range, name string) (CompanyDetail, error)
+	// Evidence is the sheet of a month. Its error is ErrNotFound where nothing is kept of it.
+	Evidence  func(year int, month time.Month) (Evidence, error)
 	Upstreams func() []Upstream
 	Explain   func(context.Context, Question) (Explanation, error)
 	Felt      func() Felt
@@ -276,7 +281,7 @@ func New(o Options) (*Page, error) {
 	p.streams.end, p.streams.watchers = make(chan struct{}), map[chan string]bool{}
 	var err error
 	p.page, err = template.New("").Funcs(template.FuncMap{"to": p.to, "pair": func(a, b any) []any { return []any{a, b} }, "number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few,
-		"coordinate": coordinate, "words": words, "span": lasting, "at": at, "share": share, "size": size, "usesSay": usesSay, "keptNames": keptNames, "keptClients": keptClients, "milliseconds": func(d time.Duration) string { return milliseconds(float64(d) / 1e6) }}).
+		"coordinate": coordinate, "ofCompany": ofCompany, "words": words, "span": lasting, "at": at, "share": share, "size": size, "usesSay": usesSay, "keptNames": keptNames, "keptClients": keptClients, "milliseconds": func(d time.Duration) string { return milliseconds(float64(d) / 1e6) }}).
 		ParseFS(templates, "templates/*.html")
 	p.mux = http.NewServeMux()
 	for _, one := range p.table() {
