@@ -381,7 +381,7 @@ func usesSay(form string) string {
 	case "anonymous":
 		return "By a hash of the address with a key that is destroyed at midnight. It tells devices apart within a day and is linked to nobody by name, so these numbers are not at the clients above."
 	}
-	return "How many asked, but not who: [privacy] clients is \"none\"."
+	return "This is not counted: [privacy] clients is \"none\"."
 }
 
 // keptClients says in words how whoever asked is kept.
