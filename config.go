@@ -27,6 +27,7 @@ type Config struct {
 	Log struct {
 		Level  string `toml:"level"`
 		Format string `toml:"format"`
+		Names  bool   `toml:"names"`
 	} `toml:"log"`
 
 	DNS struct {

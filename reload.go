@@ -88,7 +88,7 @@ func (s *server) replace(ctx context.Context) error {
 	left, kept := old.pools, next.pools // not old itself, which holds whole lists
 	time.AfterFunc(old.config.Upstream.Timeout, func() { left.closeExcept(kept) })
 
-	level, err := logLevel(c.Log.Level)
+	level, err := c.threshold()
 	if err == nil {
 		s.level.Set(level)
 	}

@@ -69,7 +69,7 @@ func serveCommand(ctx context.Context, f flags, errOut io.Writer) error {
 		return err
 	}
 	s := &server{flags: f, started: time.Now(), allowed: resolver.NewAllowances()}
-	level, err := logLevel(c.Log.Level)
+	level, err := c.threshold()
 	if err != nil {
 		return err
 	}
