@@ -55,6 +55,18 @@ func (h *History) About(ip netip.Addr) (sums int, use Use, err error) {
 	return sums, use, err
 }
 
+// Guises are all forms in which the client at an address may appear in what is kept now:
+// the hash of today, where there is a key, its name and its address.
+func (h *History) Guises(ip netip.Addr) []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []string
+	for c := range h.guises(ip) {
+		all = append(all, c.String())
+	}
+	return all
+}
+
 // guises are all forms in which a client may be in what is kept: the hash of today, its
 // name and its address.
 func (h *History) guises(ip netip.Addr) map[client]bool {

@@ -214,7 +214,10 @@ func (p *Postgres) obey(ctx context.Context) error {
 		return nil
 	}
 	var steps []string
-	if p.set.Scope != All {
+	switch p.set.Scope {
+	case None:
+		steps = append(steps, "TRUNCATE deadpixel_queries")
+	case Blocked:
 		steps = append(steps, "DELETE FROM deadpixel_queries WHERE outcome <> 'blocked'")
 	}
 	switch {
@@ -315,7 +318,7 @@ func (p *Postgres) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	err := p.put(context.Background())
-	if len(p.waiting) == 0 {
+	if len(p.waiting) == 0 && p.obeyed {
 		err = nil
 	}
 	p.pool.Close()
