@@ -30,6 +30,13 @@ func TestBrowser(t *testing.T) {
 		test func(*testing.T, *browser)
 	}{
 		{"signing in", browseSigningIn},
+		{"pausing", browsePausing},
+		{"why", browseWhy},
+		{"recent", browseRecent},
+		{"self allow", browseSelfAllow},
+		{"ranges", browseRanges},
+		{"live", browseLive},
+		{"following", browseFollowing},
 	} {
 		t.Run(one.name, func(t *testing.T) { one.test(t, b) })
 	}
@@ -57,9 +64,10 @@ func openBrowser(t *testing.T) *browser {
 
 // tab is a page in the browser, with cookies of its own.
 type tab struct {
-	t   *testing.T
-	ctx context.Context
-	web string // what belongs to the page: all else is foreign
+	t       *testing.T
+	ctx     context.Context
+	web     string // what belongs to the page: all else is foreign
+	scripts bool   // it runs them
 
 	mu       sync.Mutex
 	requests []string       // the URLs asked for
@@ -74,7 +82,7 @@ type tab struct {
 func (b *browser) tab(t *testing.T, web string) *tab {
 	t.Helper()
 	ctx, end := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
-	x := &tab{t: t, ctx: ctx, web: web, open: map[string]int{}, streams: map[network.RequestID]string{}, pardoned: map[int64]bool{}}
+	x := &tab{t: t, ctx: ctx, web: web, scripts: true, open: map[string]int{}, streams: map[network.RequestID]string{}, pardoned: map[int64]bool{}}
 	t.Cleanup(func() {
 		end()
 		x.mu.Lock()
@@ -189,6 +197,7 @@ func (x *tab) dark(on bool) {
 // noScripts is a browser that runs none.
 func (x *tab) noScripts() *tab {
 	x.t.Helper()
+	x.scripts = false
 	x.do(command(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))
 	return x
 }

@@ -2,9 +2,14 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp/kb"
+	"github.com/miekg/dns"
 
 	"deadpixel/ui"
 )
@@ -51,5 +56,259 @@ func browseSigningIn(t *testing.T, b *browser) {
 		x.lacks("main", "5 minutes")
 		x.reads("header", "Sign in")
 	})
+	p.stop()
+}
+
+func browsePausing(t *testing.T, b *browser) {
+	up := newInternet(t)
+	p := prepare(t, basics(up.address)+locked(t)+starterList+"[groups.kids]\n").start()
+	withScripts(t, b, p, func(t *testing.T, x *tab) {
+		x.enter()
+		x.reads("#state", "Trackers are blocked")
+		p.wantRcode("pixel.facebook.com", dns.RcodeNameError)
+		x.follow("#state", "5 minutes")
+		x.reads("#state", "Blocking is paused", "Until ")
+		p.wantRcode("pixel.facebook.com", dns.RcodeSuccess)
+		x.follow("#state", "Resume blocking")
+		x.reads("#state", "Trackers are blocked")
+		p.wantRcode("pixel.facebook.com", dns.RcodeNameError)
+		x.follow("#state", "as long as I like")
+		x.reads("#state", "Until you resume")
+		x.follow("#state", "Resume blocking")
+
+		x.visit(whereGroupsAre)
+		x.press("main", "Pause default")
+		x.follow(".menu[open]", "1 hour")
+		x.reads("main", "paused until")
+		p.wantRcode("pixel.facebook.com", dns.RcodeSuccess)
+		x.follow("main", "Resume default")
+		x.lacks("main", "paused until")
+		p.wantRcode("pixel.facebook.com", dns.RcodeNameError)
+	})
+	p.stop()
+}
+
+// whereGroupsAre is the page on which groups and clients are paused by themselves.
+const whereGroupsAre = "/"
+
+func browseWhy(t *testing.T, b *browser) {
+	up := newInternet(t)
+	p := prepare(t, basics(up.address)+locked(t)+starterList).start()
+	withScripts(t, b, p, func(t *testing.T, x *tab) {
+		x.visit("/why?name=pixel.facebook.com")
+		x.reads(".answer", "pixel.facebook.com (A) is blocked for this device, in the group default, by the list starter", "It belongs to Meta")
+		x.lacks("main", "Allow for")
+		x.enter()
+		x.write("#name", "pixel.facebook.com")
+		x.follow("form[role=search]", "Explain")
+		x.reads("h1", "Why is this name blocked?")
+		x.reads(".answer", "is blocked", "To allow it, write in [blocking]")
+		p.wantRcode("pixel.facebook.com", dns.RcodeNameError)
+
+		x.follow(".answer", "Allow for 10 minutes")
+		x.reads(".answer", "is allowed")
+		x.reads("#allowances", "pixel.facebook.com for")
+		p.wantRcode("pixel.facebook.com", dns.RcodeSuccess)
+		x.follow("#allowances", "Block again")
+		x.lacks("main", "Allowed for a while")
+		p.wantRcode("pixel.facebook.com", dns.RcodeNameError)
+
+		for _, whom := range []string{"Allow for the group default", "Allow for good, for everybody"} {
+			x.visit("/why?name=pixel.facebook.com")
+			x.follow(".answer", whom)
+			x.reads(".answer", "is allowed")
+			p.wantRcode("pixel.facebook.com", dns.RcodeSuccess)
+			x.follow(".answer", "Remove the rule")
+			x.reads(".answer", "is blocked")
+			p.wantRcode("pixel.facebook.com", dns.RcodeNameError)
+		}
+
+		// What is asked stays in the form; what is wrong is said beside it.
+		x.visit("/why?name=cloaked.example&type=AAAA&client=192.0.2.9")
+		if got := look[string](x, `() => ["name", "type", "client"].map(id => document.getElementById(id).value).join()`); got != "cloaked.example,AAAA,192.0.2.9" {
+			t.Errorf("the form has %q", got)
+		}
+		x.visit("/why?name=cloaked.example")
+		x.press("main", "Look behind the name")
+		x.follow("main", "Explain")
+		x.reads(".answer", "Behind the name", "CNAME pixel.facebook.com, blocked by the list starter")
+		x.visit("/why?name=a..b")
+		x.reads("[role=alert]", "a..b")
+	})
+	p.stop()
+}
+
+func browseRecent(t *testing.T, b *browser) {
+	up := newInternet(t)
+	p := prepare(t, basics(up.address)+locked(t)+starterList).start()
+	withScripts(t, b, p, func(t *testing.T, x *tab) {
+		x.visit("/recent")
+		p.wantRcode("pixel.facebook.com", dns.RcodeNameError)
+		x.visit("/recent")
+		x.reads("#blockedhere", "pixel.facebook.com", "The list starter has it", "It belongs to Meta")
+		x.follow("#blockedhere", "Ask the owner")
+		x.reads("#blockedhere", "The owner has been asked")
+
+		owner := b.tab(t, p.web)
+		owner.enter()
+		owner.reads("#notices", "127.0.0.1 asks to allow pixel.facebook.com")
+		owner.follow("#notices", "Allow 10 minutes")
+		owner.reads(".answer", "is allowed")
+		p.wantRcode("pixel.facebook.com", dns.RcodeSuccess)
+		x.visit("/recent")
+		x.reads("#blockedhere", "Allowed until")
+		owner.visit("/")
+		owner.lacks("main", "asks to allow")
+		owner.follow("#allowances", "Block again")
+
+		x.visit("/recent")
+		x.follow("#blockedhere", "Ask the owner")
+		owner.visit("/")
+		owner.follow("#notices", "No")
+		owner.lacks("main", "asks to allow")
+		x.visit("/recent")
+		x.reads("#blockedhere", "Ask the owner")
+		p.wantRcode("pixel.facebook.com", dns.RcodeNameError)
+	})
+	p.stop()
+}
+
+func browseSelfAllow(t *testing.T, b *browser) {
+	up := newInternet(t)
+	p := prepare(t, basics(up.address)+locked(t)+starterList+"[groups.default]\nself_allow = \"15m\"\n").start()
+	names := map[bool]string{true: "pixel.facebook.com", false: "ads.facebook.com"}
+	withScripts(t, b, p, func(t *testing.T, x *tab) {
+		name := names[x.scripts]
+		p.wantRcode(name, dns.RcodeNameError)
+		x.visit("/recent")
+		x.follow("#blockedhere", "Allow for 15 minutes "+name)
+		x.reads("#blockedhere", "Allowed until")
+		p.wantRcode(name, dns.RcodeSuccess)
+	})
+	p.stop()
+}
+
+func browseRanges(t *testing.T, b *browser) {
+	dir := t.TempDir()
+	month(t, filepath.Join(dir, "data"))
+	p := &program{t: t, dir: dir, config: filepath.Join(dir, "config.toml")}
+	p.write(basics("127.0.0.1:9") + locked(t) + starterList + "[privacy]\nkeep = \"800h\"\n")
+	p.again().start()
+	withScripts(t, b, p, func(t *testing.T, x *tab) {
+		x.visit("/")
+		for _, span := range []string{"7 days", "30 days", "24 hours"} {
+			x.follow("nav[aria-label=Range]", span)
+			x.reads("#numbers", "The last "+span)
+			x.reads("nav[aria-label=Range] [aria-current]", span)
+			x.lacks("#plot", "when queries blocked")
+			x.press("#figures", "The same as a table")
+			x.reads("#figures", "when queries blocked")
+			shown := look[[]int](x, `() => [document.querySelectorAll("#figures tbody tr").length, document.querySelectorAll("#plot rect.hit").length]`)
+			if shown[0] == 0 || shown[0] > shown[1] {
+				t.Errorf("%s: %d rows for %d columns", span, shown[0], shown[1])
+			}
+			x.press("#figures", "The same as a table")
+		}
+	})
+	p.stop()
+}
+
+func browseLive(t *testing.T, b *browser) {
+	p := prepare(t, basics("127.0.0.1:9")+locked(t)+starterList, "--debug", "127.0.0.1:0").start()
+	watched := func() bool {
+		r, err := http.Get(p.debug + "goroutine?debug=2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		stacks, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(string(stacks), "ui.(*Page).tail")
+	}
+	x := b.tab(t, p.web)
+	x.visit("/live")
+	x.reads("main", "Sign in to watch")
+	x.enter()
+	if watched() {
+		t.Fatal("it is watched before anybody does")
+	}
+	x.follow("header", "Live")
+	x.reads("#tailstate", "Nothing has been blocked yet")
+	p.wantRcode("pixel.facebook.com", dns.RcodeNameError)
+	x.reads("#tail", "pixel.facebook.com", "Meta", "starter")
+	if !watched() {
+		t.Error("nobody seems to watch, though somebody does")
+	}
+	x.press("main", "Hold still")
+	x.reads("#tailstate", "Held still")
+	x.wait("nobody watches what is held still", func() bool { return !watched() })
+	p.wantRcode("ads.facebook.com", dns.RcodeNameError)
+	x.press("main", "Go on")
+	x.wait("it is watched again", watched)
+	p.wantRcode("an.facebook.com", dns.RcodeNameError)
+	x.reads("#tail", "an.facebook.com")
+	x.lacks("#tail", "ads.facebook.com")
+	if got := look[string](x, `() => document.querySelector("#tail tbody th span").textContent`); got != "an.facebook.com" {
+		t.Errorf("the first is %q, want the newest", got)
+	}
+	x.follow("header", "Now")
+	x.wait("nobody watches after the page was left", func() bool { return !watched() })
+
+	x.follow("header", "Live")
+	x.wait("it is watched", watched)
+	x.follow("header", "Sign out")
+	x.wait("nobody watches after signing out", func() bool { return !watched() })
+
+	plain := b.tab(t, p.web).noScripts()
+	plain.enter()
+	plain.follow("header", "Live")
+	plain.reads("main", "This needs JavaScript")
+	plain.lacks("main", "Hold still")
+	p.stop()
+}
+
+// The front page is told of what changes, and asks for nothing that it was not told of.
+func browseFollowing(t *testing.T, b *browser) {
+	up := newInternet(t)
+	p := prepare(t, basics(up.address)+locked(t)+starterList).start()
+	x := b.tab(t, p.web)
+	x.enter()
+	x.visit("/")
+	x.wait("the page follows", func() bool { return x.following("/api/v1/events") })
+	asked, told := x.asked("/"), x.told()
+	look[bool](x, "() => { globalThis.untouched = true; return true }")
+	post := func(path, body string) {
+		t.Helper()
+		r, err := http.NewRequest(http.MethodPost, p.web+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.SetBasicAuth("", secret)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil || answer.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %v, %v", path, answer, err)
+		}
+		answer.Body.Close()
+	}
+	post("/api/v1/pause", `{"duration":"5m"}`)
+	x.reads("#state", "Blocking is paused")
+	p.wantRcode("www.example.org", dns.RcodeSuccess)
+	x.reads("#totals", "queries 1")
+	post("/api/v1/resume", "")
+	x.reads("#state", "Trackers are blocked")
+	if !look[bool](x, "() => globalThis.untouched") {
+		t.Error("the page was loaded again as a whole")
+	}
+	x.wait("as many looks as there were changes", func() bool { return x.asked("/")-asked == x.told()-told })
+	if n := x.asked("/") - asked; n < 3 {
+		t.Errorf("%d looks, want one for each change", n)
+	}
+	// What somebody is about to press stays.
+	look[bool](x, `() => { document.querySelector("#state button").focus(); return true }`)
+	post("/api/v1/pause", `{"duration":"5m"}`)
+	x.wait("it is told", func() bool { return x.told()-told > 3 && x.asked("/")-asked == x.told()-told })
+	x.reads("#state", "Trackers are blocked")
 	p.stop()
 }
