@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -37,6 +39,8 @@ func TestBrowser(t *testing.T) {
 		{"ranges", browseRanges},
 		{"live", browseLive},
 		{"following", browseFollowing},
+		{"looks", browseLooks},
+		{"weight", browseWeight},
 	} {
 		t.Run(one.name, func(t *testing.T) { one.test(t, b) })
 	}
@@ -62,6 +66,13 @@ func openBrowser(t *testing.T) *browser {
 	return &browser{ctx}
 }
 
+// untilEnd stops the program when the test has ended, and so after its tabs: pages are
+// right to complain when the server is away.
+func (p *program) untilEnd() *program {
+	p.t.Cleanup(p.stop)
+	return p
+}
+
 // tab is a page in the browser, with cookies of its own.
 type tab struct {
 	t       *testing.T
@@ -70,10 +81,12 @@ type tab struct {
 	scripts bool   // it runs them
 
 	mu       sync.Mutex
-	requests []string       // the URLs asked for
-	events   int            // messages of event streams
-	open     map[string]int // event streams that are open, by path
-	streams  map[network.RequestID]string
+	requests []string                     // the URLs asked for
+	events   int                          // messages of event streams
+	open     map[string]int               // event streams that are open, by path
+	sizes    map[string]float64           // bytes that came, with what they were packed in, by path
+	paths    map[network.RequestID]string // of what is on its way
+	streams  map[network.RequestID]bool
 	problems []string
 	pardoned map[int64]bool // statuses that are meant to come
 }
@@ -82,7 +95,8 @@ type tab struct {
 func (b *browser) tab(t *testing.T, web string) *tab {
 	t.Helper()
 	ctx, end := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
-	x := &tab{t: t, ctx: ctx, web: web, scripts: true, open: map[string]int{}, streams: map[network.RequestID]string{}, pardoned: map[int64]bool{}}
+	x := &tab{t: t, ctx: ctx, web: web, scripts: true, open: map[string]int{}, sizes: map[string]float64{},
+		paths: map[network.RequestID]string{}, streams: map[network.RequestID]bool{}, pardoned: map[int64]bool{}}
 	t.Cleanup(func() {
 		end()
 		x.mu.Lock()
@@ -107,6 +121,7 @@ func (x *tab) hear(event any) {
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
 		x.requests = append(x.requests, e.Request.URL)
+		x.paths[e.RequestID] = pathOf(e.Request.URL)
 		if !strings.HasPrefix(e.Request.URL, x.web+"/") {
 			complain("it asks for the foreign %s", e.Request.URL)
 		}
@@ -115,11 +130,11 @@ func (x *tab) hear(event any) {
 			complain("%s: status %d", e.Response.URL, e.Response.Status)
 		}
 		if e.Type == network.ResourceTypeEventSource {
-			at := pathOf(e.Response.URL)
-			x.streams[e.RequestID] = at
-			x.open[at]++
+			x.streams[e.RequestID] = true
+			x.open[pathOf(e.Response.URL)]++
 		}
 	case *network.EventLoadingFinished:
+		x.sizes[x.paths[e.RequestID]] += e.EncodedDataLength
 		x.ended(e.RequestID)
 	case *network.EventLoadingFailed:
 		x.ended(e.RequestID)
@@ -140,12 +155,13 @@ func (x *tab) hear(event any) {
 	}
 }
 
-// ended forgets a stream.
+// ended forgets a request.
 func (x *tab) ended(id network.RequestID) {
-	if at, was := x.streams[id]; was {
-		delete(x.streams, id)
-		x.open[at]--
+	if x.streams[id] {
+		x.open[x.paths[id]]--
 	}
+	delete(x.streams, id)
+	delete(x.paths, id)
 }
 
 // pathOf is the path of a URL.
@@ -270,7 +286,7 @@ func (x *tab) wait(what string, is func() bool) {
 	x.t.Helper()
 	for begin := time.Now(); !is(); time.Sleep(20 * time.Millisecond) {
 		if time.Since(begin) > patience {
-			x.t.Fatalf("%s: not in %v; the page is\n%s", what, patience, x.text("body"))
+			x.t.Fatalf("%s: not in %v; the page is\n%.2000s", what, patience, x.text("main"))
 		}
 	}
 }
@@ -354,6 +370,13 @@ func (x *tab) asked(path string) (n int) {
 	return n
 }
 
+// weight is how many bytes have come, by path.
+func (x *tab) weight() map[string]float64 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return maps.Clone(x.sizes)
+}
+
 // told is how many messages of event streams have come.
 func (x *tab) told() int {
 	x.mu.Lock()
@@ -387,8 +410,11 @@ func (x *tab) picture(name string) {
 // pictures is the variable that says into which directory pictures of all pages go.
 const pictures = "DEADPIXEL_TEST_PICTURES"
 
-// secret is the password of tests, and secretLine the line that sets it.
+// secret is the password of tests.
 const secret = "correct horse battery staple"
+
+// asOwner is the header of a script that knows it.
+var asOwner = "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(":"+secret))
 
 // enter signs in.
 func (x *tab) enter() {

@@ -38,7 +38,7 @@ func locked(t testing.TB) string {
 }
 
 func browseSigningIn(t *testing.T, b *browser) {
-	p := prepare(t, basics("127.0.0.1:9")+locked(t)+starterList).start()
+	p := prepare(t, basics("127.0.0.1:9")+locked(t)+starterList).start().untilEnd()
 	withScripts(t, b, p, func(t *testing.T, x *tab) {
 		x.visit("/")
 		x.lacks("main", "5 minutes")
@@ -56,12 +56,11 @@ func browseSigningIn(t *testing.T, b *browser) {
 		x.lacks("main", "5 minutes")
 		x.reads("header", "Sign in")
 	})
-	p.stop()
 }
 
 func browsePausing(t *testing.T, b *browser) {
 	up := newInternet(t)
-	p := prepare(t, basics(up.address)+locked(t)+starterList+"[groups.kids]\n").start()
+	p := prepare(t, basics(up.address)+locked(t)+starterList+"[groups.kids]\n").start().untilEnd()
 	withScripts(t, b, p, func(t *testing.T, x *tab) {
 		x.enter()
 		x.reads("#state", "Trackers are blocked")
@@ -85,7 +84,6 @@ func browsePausing(t *testing.T, b *browser) {
 		x.lacks("main", "paused until")
 		p.wantRcode("pixel.facebook.com", dns.RcodeNameError)
 	})
-	p.stop()
 }
 
 // whereGroupsAre is the page on which groups and clients are paused by themselves.
@@ -93,7 +91,7 @@ const whereGroupsAre = "/"
 
 func browseWhy(t *testing.T, b *browser) {
 	up := newInternet(t)
-	p := prepare(t, basics(up.address)+locked(t)+starterList).start()
+	p := prepare(t, basics(up.address)+locked(t)+starterList).start().untilEnd()
 	withScripts(t, b, p, func(t *testing.T, x *tab) {
 		x.visit("/why?name=pixel.facebook.com")
 		x.reads(".answer", "pixel.facebook.com (A) is blocked for this device, in the group default, by the list starter", "It belongs to Meta")
@@ -135,12 +133,11 @@ func browseWhy(t *testing.T, b *browser) {
 		x.visit("/why?name=a..b")
 		x.reads("[role=alert]", "a..b")
 	})
-	p.stop()
 }
 
 func browseRecent(t *testing.T, b *browser) {
 	up := newInternet(t)
-	p := prepare(t, basics(up.address)+locked(t)+starterList).start()
+	p := prepare(t, basics(up.address)+locked(t)+starterList).start().untilEnd()
 	withScripts(t, b, p, func(t *testing.T, x *tab) {
 		x.visit("/recent")
 		p.wantRcode("pixel.facebook.com", dns.RcodeNameError)
@@ -170,12 +167,11 @@ func browseRecent(t *testing.T, b *browser) {
 		x.reads("#blockedhere", "Ask the owner")
 		p.wantRcode("pixel.facebook.com", dns.RcodeNameError)
 	})
-	p.stop()
 }
 
 func browseSelfAllow(t *testing.T, b *browser) {
 	up := newInternet(t)
-	p := prepare(t, basics(up.address)+locked(t)+starterList+"[groups.default]\nself_allow = \"15m\"\n").start()
+	p := prepare(t, basics(up.address)+locked(t)+starterList+"[groups.default]\nself_allow = \"15m\"\n").start().untilEnd()
 	names := map[bool]string{true: "pixel.facebook.com", false: "ads.facebook.com"}
 	withScripts(t, b, p, func(t *testing.T, x *tab) {
 		name := names[x.scripts]
@@ -185,7 +181,6 @@ func browseSelfAllow(t *testing.T, b *browser) {
 		x.reads("#blockedhere", "Allowed until")
 		p.wantRcode(name, dns.RcodeSuccess)
 	})
-	p.stop()
 }
 
 func browseRanges(t *testing.T, b *browser) {
@@ -193,7 +188,7 @@ func browseRanges(t *testing.T, b *browser) {
 	month(t, filepath.Join(dir, "data"))
 	p := &program{t: t, dir: dir, config: filepath.Join(dir, "config.toml")}
 	p.write(basics("127.0.0.1:9") + locked(t) + starterList + "[privacy]\nkeep = \"800h\"\n")
-	p.again().start()
+	p.again().start().untilEnd()
 	withScripts(t, b, p, func(t *testing.T, x *tab) {
 		x.visit("/")
 		for _, span := range []string{"7 days", "30 days", "24 hours"} {
@@ -210,11 +205,10 @@ func browseRanges(t *testing.T, b *browser) {
 			x.press("#figures", "The same as a table")
 		}
 	})
-	p.stop()
 }
 
 func browseLive(t *testing.T, b *browser) {
-	p := prepare(t, basics("127.0.0.1:9")+locked(t)+starterList, "--debug", "127.0.0.1:0").start()
+	p := prepare(t, basics("127.0.0.1:9")+locked(t)+starterList, "--debug", "127.0.0.1:0").start().untilEnd()
 	watched := func() bool {
 		r, err := http.Get(p.debug + "goroutine?debug=2")
 		if err != nil {
@@ -266,13 +260,12 @@ func browseLive(t *testing.T, b *browser) {
 	plain.follow("header", "Live")
 	plain.reads("main", "This needs JavaScript")
 	plain.lacks("main", "Hold still")
-	p.stop()
 }
 
 // The front page is told of what changes, and asks for nothing that it was not told of.
 func browseFollowing(t *testing.T, b *browser) {
 	up := newInternet(t)
-	p := prepare(t, basics(up.address)+locked(t)+starterList).start()
+	p := prepare(t, basics(up.address)+locked(t)+starterList).start().untilEnd()
 	x := b.tab(t, p.web)
 	x.enter()
 	x.visit("/")
@@ -281,16 +274,9 @@ func browseFollowing(t *testing.T, b *browser) {
 	look[bool](x, "() => { globalThis.untouched = true; return true }")
 	post := func(path, body string) {
 		t.Helper()
-		r, err := http.NewRequest(http.MethodPost, p.web+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
+		if status, answer := p.webFrom(parent, "POST", path, body, asOwner); status != http.StatusOK {
+			t.Fatalf("%s: %d %s", path, status, answer)
 		}
-		r.SetBasicAuth("", secret)
-		answer, err := http.DefaultClient.Do(r)
-		if err != nil || answer.StatusCode != http.StatusOK {
-			t.Fatalf("%s: %v, %v", path, answer, err)
-		}
-		answer.Body.Close()
 	}
 	post("/api/v1/pause", `{"duration":"5m"}`)
 	x.reads("#state", "Blocking is paused")
@@ -310,5 +296,4 @@ func browseFollowing(t *testing.T, b *browser) {
 	post("/api/v1/pause", `{"duration":"5m"}`)
 	x.wait("it is told", func() bool { return x.told()-told > 3 && x.asked("/")-asked == x.told()-told })
 	x.reads("#state", "Trackers are blocked")
-	p.stop()
 }
