@@ -34,6 +34,9 @@ type Config struct {
 		AllowFrom []string `toml:"allow_from"`
 		RateLimit int      `toml:"rate_limit"`
 
+		Certificate string `toml:"certificate"`
+		PrivateKey  string `toml:"private_key"`
+
 		TrustECSFrom []string `toml:"trust_ecs_from"`
 		LeaseFiles   []string `toml:"lease_files"`
 	} `toml:"dns"`
@@ -86,6 +89,11 @@ type Config struct {
 		AllowFrom    []string `toml:"allow_from"`
 		Hosts        []string `toml:"hosts"`
 		PasswordHash string   `toml:"password_hash"`
+
+		TrustedProxies []string      `toml:"trusted_proxies"`
+		BasePath       string        `toml:"base_path"`
+		TLS            bool          `toml:"tls"`
+		Tokens         []TokenConfig `toml:"tokens"`
 	} `toml:"web"`
 
 	Privacy struct {
@@ -134,20 +142,23 @@ type ClientConfig struct {
 	Groups []string `toml:"groups"`
 }
 
+// TokenConfig is one [[web.tokens]] entry.
+type TokenConfig struct {
+	Name    string   `toml:"name"`
+	Hash    string   `toml:"hash"`
+	Scopes  []string `toml:"scopes"`
+	Expires string   `toml:"expires"`
+}
+
 // Size is a number of bytes.
 type Size int64
 
 // unbuilt are the promised keys whose feature this version does not have.
 var unbuilt = map[string]string{
-	"dns.tls_listen":      "DNS over TLS for clients",
-	"dns.https_listen":    "DNS over HTTPS for clients",
-	"dns.quic_listen":     "DNS over QUIC for clients",
-	"dns.certificate":     "encrypted DNS for clients",
-	"dns.private_key":     "encrypted DNS for clients",
-	"web.trusted_proxies": "running behind a reverse proxy",
-	"web.base_path":       "running behind a reverse proxy",
-	"web.tls":             "TLS for the page",
-	"privacy.queries":     "the log of queries",
+	"dns.tls_listen":   "DNS over TLS for clients",
+	"dns.https_listen": "DNS over HTTPS for clients",
+	"dns.quic_listen":  "DNS over QUIC for clients",
+	"privacy.queries":  "the log of queries",
 }
 
 // defaults are the built-in defaults; a test proves that config.toml says the same.
@@ -184,6 +195,7 @@ func defaults() *Config {
 	c.Cache.Prefetch = true
 	c.Web.Listen = ":8080"
 	c.Web.AllowFrom, c.Web.Hosts = []string{}, []string{}
+	c.Web.TrustedProxies, c.Web.BasePath, c.Web.Tokens = []string{}, "/", []TokenConfig{}
 	c.Privacy.Recent = 10 * time.Minute
 	c.Privacy.Clients, c.Privacy.Keep = "anonymous", 30*24*time.Hour
 	return c

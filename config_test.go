@@ -66,12 +66,12 @@ func TestConfigFileHasEveryKey(t *testing.T) {
 
 // What config.toml shows as a comment is right when somebody takes the marks away.
 func TestConfigFileExamples(t *testing.T) {
-	example := regexp.MustCompile(`(?m)^# ((\[\[clients|\[groups\.|"|name |match |groups |services ).*)$`)
+	example := regexp.MustCompile(`(?m)^# ((\[\[clients|\[\[web\.|\[groups\.|"|name |match |groups |services |hash |scopes |expires ).*)$`)
 	c, err := parseConfig("t.toml", example.ReplaceAllString(defaultConfig, "$1"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Clients) != 1 || len(c.Clients[0].Match) != 6 || len(c.Groups["kids"].Services) != 1 || len(c.Local) != 3 {
+	if len(c.Clients) != 1 || len(c.Clients[0].Match) != 6 || len(c.Groups["kids"].Services) != 1 || len(c.Local) != 3 || len(c.Web.Tokens) != 1 {
 		t.Errorf("got %+v, %+v, %v", c.Clients, c.Groups["kids"], c.Local)
 	}
 }
@@ -91,7 +91,7 @@ func keysOf(t reflect.Type, prefix string) []string {
 			keys = append(keys, keysOf(reflect.TypeFor[ListConfig](), key+"[0].")...)
 		case field.Type == reflect.TypeFor[map[string]GroupConfig]():
 			keys = append(keys, keysOf(reflect.TypeFor[GroupConfig](), key+".default.")...)
-		case field.Type == reflect.TypeFor[[]ClientConfig](): // there is none by default; see TestConfigFileExamples
+		case field.Type == reflect.TypeFor[[]ClientConfig](), field.Type == reflect.TypeFor[[]TokenConfig](): // there is none by default; see TestConfigFileExamples
 		default:
 			keys = append(keys, key)
 		}
@@ -170,6 +170,16 @@ func TestConfigMistakes(t *testing.T) {
 		{"everybody a forwarder", "[dns]\ntrust_ecs_from = [\"any\"]", `t.toml:2: dns.trust_ecs_from: "any" is no forwarder`},
 		{"the world a forwarder", "[dns]\ntrust_ecs_from = [\"::/0\"]", `t.toml:2: dns.trust_ecs_from: "::/0" is no forwarder`},
 		{"bad forwarder", "[dns]\ntrust_ecs_from = [\"router\"]", "t.toml:2: dns.trust_ecs_from"},
+		{"TLS without a certificate", "[web]\ntls = true", "t.toml:2: web.tls: needs [dns] certificate and private_key"},
+		{"a certificate without its key", "[dns]\ncertificate = \"/c.pem\"", "t.toml:2: dns.certificate: needs private_key"},
+		{"a key without its certificate", "[dns]\nprivate_key = \"/k.pem\"", "t.toml:2: dns.private_key: needs certificate"},
+		{"bad proxy", "[web]\ntrusted_proxies = [\"nginx\"]", `t.toml:2: web.trusted_proxies: "nginx" is no address`},
+		{"bad base path", "[web]\nbase_path = \"dns\"", `t.toml:2: web.base_path: "dns" is no path`},
+		{"a base path of our own", "[web]\nbase_path = \"/api/\"", "t.toml:2: web.base_path"},
+		{"a token without a name", "[[web.tokens]]\nhash = \"x\"\nscopes = [\"read\"]", "t.toml:1: web.tokens.name: a token needs a name"},
+		{"bad hash of a token", "[[web.tokens]]\nname = \"x\"\nhash = \"x\"\nscopes = [\"read\"]", "t.toml:3: web.tokens.hash: no hash of a token"},
+		{"bad scope", "[[web.tokens]]\nname = \"x\"\nhash = \"x\"\nscopes = [\"all\"]", `t.toml:4: web.tokens.scopes: "all" is none of "read"`},
+		{"bad end of a token", "[[web.tokens]]\nname = \"x\"\nhash = \"x\"\nscopes = [\"read\"]\nexpires = \"soon\"", `t.toml:5: web.tokens.expires: "soon" is no day`},
 		{"owners too often", "[owners]\nrefresh = \"1s\"", "t.toml:2: owners.refresh"},
 	}
 	for _, c := range cases {

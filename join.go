@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"deadpixel/lists"
@@ -53,8 +54,16 @@ func (s *server) page(c *Config) (*ui.Page, error) {
 	if err != nil {
 		return nil, err
 	}
+	proxies, err := c.proxies()
+	if err != nil {
+		return nil, err
+	}
+	keys, err := c.tokens(zone)
+	if err != nil {
+		return nil, err
+	}
 	p, err := ui.New(ui.Options{
-		Blocker: pauser{s}, Lists: pageLists{s}, Stats: s.stats, Upstreams: s.upstreams,
+		Blocker: pauser{s}, Lists: pageLists{s}, Stats: s.stats, Companies: s.companies, Company: s.company, Evidence: s.evidence, Since: func() map[string]uint64 { return byOutcome(s.metrics.Outcomes()) }, Upstreams: s.upstreams,
 		Explain: func(ctx context.Context, q ui.Question) (ui.Explanation, error) {
 			return s.current.Load().explain(ctx, q)
 		},
@@ -64,6 +73,7 @@ func (s *server) page(c *Config) (*ui.Page, error) {
 		Ready: s.ready, Alive: s.ask, Metrics: s.metrics.Handler(),
 		Allow:   func(ip netip.Addr) bool { return s.current.Load().visitors.Allows(ip) },
 		Version: version, Started: s.started, Zone: zone, PasswordHash: c.Web.PasswordHash, Hosts: c.Web.Hosts, Log: s.log,
+		Tokens: keys, Proxies: proxies, Base: strings.TrimRight(c.Web.BasePath, "/"),
 	})
 	return p, err
 }

@@ -103,7 +103,7 @@ func commands(in io.Reader, out io.Writer) *cobra.Command {
 		c.Flags().StringVar(&f.debug, "debug", "", "loopback `ADDR` that serves profiles (net/http/pprof)")
 		c.Flags().StringVar(&f.web, "web", "", "`ADDR` of the page, instead of [web] listen; \"\" turns it off")
 	}
-	root.AddCommand(serve, checkCommand(&f), explainCommand(&f), pauseCommand(&f), resumeCommand(&f), replayCommand(&f, in), passwordCommand(in),
+	root.AddCommand(serve, checkCommand(&f), explainCommand(&f), pauseCommand(&f), resumeCommand(&f), replayCommand(&f, in), reportCommand(&f), passwordCommand(in), tokenCommand(),
 		&cobra.Command{Use: "config", Short: "Print the annotated default configuration", Args: usage(cobra.NoArgs),
 			RunE: func(*cobra.Command, []string) error {
 				_, err := io.WriteString(out, defaultConfig)

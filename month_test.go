@@ -54,14 +54,17 @@ func TestMonth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(now.AddDate(0, 0, -30).Sub(time.Now()))
 		var mu sync.Mutex
-		counts := history.Counts{Blocked: map[string][resolver.Reasons]uint64{}, Owners: map[string]uint64{}, NoAccount: map[string]uint64{}}
+		counts := history.Counts{Blocked: map[string][resolver.Reasons]uint64{}, Owners: map[string]map[string][resolver.Reasons]uint64{}, NoAccount: map[string]uint64{}}
 		h := history.Open(history.Options{
 			Settings: history.Settings{Dir: dir, Clients: history.Anonymous, Keep: 720 * time.Hour, Zone: time.UTC},
 			Counts: func() history.Counts {
 				mu.Lock()
 				defer mu.Unlock()
 				c := counts
-				c.Blocked, c.Owners = cloned(counts.Blocked), cloned(counts.Owners)
+				c.Blocked, c.Owners = cloned(counts.Blocked), map[string]map[string][resolver.Reasons]uint64{}
+				for company, lists := range counts.Owners {
+					c.Owners[company] = cloned(lists)
+				}
 				return c
 			},
 		})
@@ -76,10 +79,16 @@ func TestMonth(t *testing.T) {
 			counts.Outcomes[resolver.Blocked] += queries / 6
 			for range queries / 6 {
 				list := fmt.Sprintf("list %d", rand.IntN(8))
-				reasons := counts.Blocked[list]
-				reasons[rand.IntN(len(reasons))]++
-				counts.Blocked[list] = reasons
-				counts.Owners[companies[min(rand.IntN(120), rand.IntN(120))]]++
+				company := companies[min(rand.IntN(120), rand.IntN(120))]
+				if counts.Owners[company] == nil {
+					counts.Owners[company] = map[string][resolver.Reasons]uint64{}
+				}
+				reason := rand.IntN(int(resolver.Reasons))
+				for _, lists := range []map[string][resolver.Reasons]uint64{counts.Blocked, counts.Owners[company]} {
+					reasons := lists[list]
+					reasons[reason]++
+					lists[list] = reasons
+				}
 			}
 			mu.Unlock()
 			for i := range 20 {
@@ -110,7 +119,7 @@ func cloned[V any](m map[string]V) map[string]V {
 }
 
 // pages are those that are measured.
-var pages = []string{"/", "/?range=7d", "/?range=30d", "/privacy", "/why?name=pixel.facebook.com", "/api/v1/status", "/metrics"}
+var pages = []string{"/", "/?range=7d", "/?range=30d", "/companies?range=30d", "/companies?range=30d&name=Tracking+Company+0", "/privacy", "/why?name=pixel.facebook.com", "/api/v1/status", "/metrics"}
 
 // The pages with thirty days of history, alone and while 10,000 queries come in a second.
 func BenchmarkPages(b *testing.B) {

@@ -33,6 +33,10 @@ func (s *server) replace(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	pair, err := c.keyPair()
+	if err != nil {
+		return err
+	}
 	next, err := newGeneration(c, old, s.parts(c))
 	if err != nil {
 		return err
@@ -68,6 +72,7 @@ func (s *server) replace(ctx context.Context) error {
 		s.storeAllowances()
 	}
 	s.history.Use(settings)
+	s.certificate.use([2]string{c.DNS.Certificate, c.DNS.PrivateKey}, pair)
 	s.dns.Swap(next.resolver)
 	s.dns.Use(sockets)
 	s.sockets = sockets

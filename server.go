@@ -41,21 +41,22 @@ type server struct {
 	notify  notifier
 	started time.Time
 
-	inherited inherited
-	sockets   *serve.Sockets
-	dns       *serve.Server
-	web       *website
-	metrics   *metrics.Metrics
-	history   *history.History
-	pause     resolver.Pause
-	storing   sync.Mutex // of the pauses
-	allowed   *resolver.Allowances
-	ruling    sync.Mutex // of what the page allows and denies
-	recent    *recentNames
-	requests  requests
-	tail      tail
-	felt      felt
-	probe     string // the secret name of the query to itself
+	inherited   inherited
+	sockets     *serve.Sockets
+	dns         *serve.Server
+	web         *website
+	certificate certificate
+	metrics     *metrics.Metrics
+	history     *history.History
+	pause       resolver.Pause
+	storing     sync.Mutex // of the pauses
+	allowed     *resolver.Allowances
+	ruling      sync.Mutex // of what the page allows and denies
+	recent      *recentNames
+	requests    requests
+	tail        tail
+	felt        felt
+	probe       string // the secret name of the query to itself
 
 	current atomic.Pointer[generation]
 }
@@ -119,6 +120,12 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 	if s.sockets, err = s.listen(c, nil); err != nil {
 		return err
 	}
+	pair, err := c.keyPair()
+	if err != nil {
+		return err
+	}
+	s.certificate.log = s.log
+	s.certificate.use([2]string{c.DNS.Certificate, c.DNS.PrivateKey}, pair)
 	if s.web, err = s.openWebsite(c); err != nil {
 		return err
 	}
@@ -166,6 +173,7 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 	go debug.FreeOSMemory()
 	go s.notify.watch(running, s.ask)
 	go s.recent.run(running)
+	go s.certificate.run(running)
 	go s.felt.run(running, s.metrics)
 
 	for {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -26,7 +27,7 @@ const (
 // website is the page on its socket; a nil one is turned off. The page is
 // exchanged when only what the page says has changed.
 type website struct {
-	listener net.Listener
+	listener *webListener
 	listen   string // as written
 	page     *atomic.Pointer[ui.Page]
 	server   *http.Server
@@ -35,18 +36,33 @@ type website struct {
 // openWebsite opens the socket that c wants, or adopts the one of socket
 // activation. It is not served yet.
 func (s *server) openWebsite(c *Config) (*website, error) {
-	w := &website{listen: c.Web.Listen, listener: s.inherited.web, page: new(atomic.Pointer[ui.Page])}
-	if w.listener != nil {
-		return w, nil
+	l := s.inherited.web
+	if l == nil {
+		if c.Web.Listen == "" {
+			return nil, nil
+		}
+		var err error
+		if l, err = net.Listen("tcp", c.Web.Listen); err != nil {
+			return nil, adviseListen(err, c.at("web.listen"), "deadpixel --web 127.0.0.1:8081")
+		}
 	}
-	if c.Web.Listen == "" {
-		return nil, nil
+	return &website{listen: c.Web.Listen, listener: &webListener{Listener: l, config: s.certificate.config("h2", "http/1.1")}, page: new(atomic.Pointer[ui.Page])}, nil
+}
+
+// webListener speaks TLS while that is turned on, on the same socket.
+type webListener struct {
+	net.Listener
+	config *tls.Config
+	tls    atomic.Bool
+}
+
+// Accept implements net.Listener.
+func (l *webListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err == nil && l.tls.Load() {
+		conn = tls.Server(conn, l.config)
 	}
-	var err error
-	if w.listener, err = net.Listen("tcp", c.Web.Listen); err != nil {
-		return nil, adviseListen(err, c.at("web.listen"), "deadpixel --web 127.0.0.1:8081")
-	}
-	return w, nil
+	return conn, err
 }
 
 // serve begins to answer with the page of c.
@@ -81,6 +97,7 @@ func (w *website) show(s *server, c *Config) error {
 	if err != nil {
 		return err
 	}
+	w.listener.tls.Store(c.Web.TLS)
 	if old := w.page.Swap(p); old != nil {
 		old.Close() // what it streams was permitted by other rules
 	}
@@ -133,5 +150,9 @@ func (w *website) address() string {
 	if w == nil {
 		return "off"
 	}
-	return "http://" + w.listener.Addr().String()
+	scheme := "http://"
+	if w.listener.tls.Load() {
+		scheme = "https://"
+	}
+	return scheme + w.listener.Addr().String()
 }

@@ -44,7 +44,7 @@ type State struct {
 }
 
 // SetState makes get the source of what is not counted but stands. It is called
-// for every scrape, from many goroutines.
+// once for every scrape, from many goroutines.
 func (m *Metrics) SetState(get func() State) { m.state.Store(&get) }
 
 // standing is the State at this moment; false before SetState.
@@ -55,9 +55,6 @@ func (m *Metrics) standing() (State, bool) {
 	}
 	return (*get)(), true
 }
-
-// state collects State when Prometheus asks.
-type state struct{ *Metrics }
 
 var (
 	listEntries    = prometheus.NewDesc("deadpixel_list_entries", "Rules of a list.", []string{"list"}, nil)
@@ -76,30 +73,19 @@ var (
 	pausedClients  = prometheus.NewDesc("deadpixel_paused_clients", "Clients for which blocking is paused by a pause of their own.", nil, nil)
 )
 
-// Describe implements prometheus.Collector.
-func (s state) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{listEntries, listUpdated, listRefresh, listFailures, listAdded, listRemoved, listPopular, upstreamHealth,
-		cacheEntries, cacheBytes, cacheEvictions, blocking, pauseEnd, pausedClients} {
-		out <- d
-	}
-}
+var stateDescs = []*prometheus.Desc{listEntries, listUpdated, listRefresh, listFailures, listAdded, listRemoved, listPopular, upstreamHealth,
+	cacheEntries, cacheBytes, cacheEvictions, blocking, pauseEnd, pausedClients}
 
-// Collect implements prometheus.Collector.
-func (s state) Collect(out chan<- prometheus.Metric) {
-	now, ok := s.standing()
-	if !ok {
-		return
-	}
+// state tells how things stand.
+func (c collector) state(out chan<- prometheus.Metric, now *State) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	counter := func(d *prometheus.Desc, n uint64, labels ...string) {
-		out <- prometheus.MustNewConstMetricWithCreatedTimestamp(d, prometheus.CounterValue, float64(n), s.start, labels...)
-	}
+	counter := func(d *prometheus.Desc, n uint64, labels ...string) { c.counter(out, d, n, labels...) }
 	for _, l := range now.Lists {
 		gauge(listEntries, float64(l.Entries), l.Name)
 		gauge(listRefresh, l.Refresh.Seconds(), l.Name)
-		counter(listFailures, s.listFailures.at(l.Name).Load(), l.Name)
+		counter(listFailures, c.listFailures.at(l.Name).Load(), l.Name)
 		gauge(listAdded, float64(l.Added), l.Name)
 		gauge(listRemoved, float64(l.Removed), l.Name)
 		gauge(listPopular, float64(l.Flagged), l.Name, "flagged")

@@ -61,7 +61,7 @@ func (p *Page) status(w http.ResponseWriter, _ *http.Request) {
 		"version":        p.Version,
 		"uptime_seconds": int64(time.Since(p.Started) / time.Second),
 		"blocking":       p.Blocker.Blocking(),
-		"queries":        stats.Since,
+		"queries":        p.Since(),
 		"no_account":     append([]Company{}, stats.NoAccount...),
 		"escapes":        stats.Escapes,
 		"one_source":     stats.OneSource,
@@ -184,6 +184,11 @@ func (p *Page) refused(w http.ResponseWriter, r *http.Request, place string, sta
 		fail(w, status, reason)
 		return
 	}
+	p.problem(w, r, place, status, reason)
+}
+
+// problem is a page that says what went wrong, and leads back to a place.
+func (p *Page) problem(w http.ResponseWriter, r *http.Request, place string, status int, reason string) {
 	v := struct {
 		frame
 		Problem, Back string

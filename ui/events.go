@@ -245,7 +245,8 @@ type Sight struct {
 func (p *Page) tail(w http.ResponseWriter, r *http.Request) {
 	ctx, stop := context.WithCancel(r.Context())
 	defer stop()
-	allowed := func() bool { status, _ := p.may(r); return status == 0 }
+	// Asked anew each time: a session may end meanwhile.
+	allowed := func() bool { status, _ := p.identify(r).may(ToRead); return status == 0 }
 	follow(p, w, r, allowed, p.Tail(ctx), func(s *stream, sight Sight) { s.send("blocked", sight) })
 }
 

@@ -49,6 +49,7 @@ type Held struct {
 	Waiting int        `json:"minutes_in_memory"`
 	Form    string     `json:"clients"` // as configured
 	Clients int        `json:"clients_today"`
+	Names   int        `json:"names_hashed"` // blocked today, of which hashes are in memory
 	Key     bool       `json:"key_of_today"`
 	Aside   []string   `json:"damaged,omitempty"` // files that were set aside
 	Oldest  *time.Time `json:"oldest"`            // null when there is nothing
@@ -77,7 +78,7 @@ func (p *Page) history(w http.ResponseWriter, r *http.Request) {
 		"no_account": append([]Company{}, stats.NoAccount...),
 		"escapes":    stats.Escapes,
 	}
-	if status, _ := p.may(r); status == 0 {
+	if status, _ := p.may(r, ToRead); status == 0 {
 		answer["clients_today"] = append([]Use{}, p.Today()...)
 	}
 	reply(w, http.StatusOK, answer)

@@ -16,7 +16,7 @@ type index struct {
 	Stats     Stats // of the range
 	Span      span
 	Spans     []span
-	Plot      plot
+	Figure    figure
 	Lists     []listing
 	Upstreams []Upstream
 	Companies []bar
@@ -88,13 +88,14 @@ func (p *Page) index(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	asked, _ := newSpan(r.URL.Query().Get("range"))
-	stats, day := p.Stats(asked.Range), Stats{}
-	if day = stats; asked.Range != Day {
-		day = p.Stats(Day)
+	stats := p.Stats(asked.Range)
+	today, ok := p.sinceMidnight(stats.Columns)
+	if !ok {
+		today, _ = p.sinceMidnight(p.Stats(Day).Columns)
 	}
 	all := p.Lists.Lists()
-	v := index{frame: p.frame(r, "", "/"), Blocking: p.Blocker.Blocking(), Stats: stats, Today: p.sinceMidnight(day.Columns), Felt: p.Felt(),
-		Span: asked, Spans: spans, Plot: newPlot(stats.Columns, asked, p.Zone), Upstreams: p.Upstreams(),
+	v := index{frame: p.frame(r, "", "/"), Blocking: p.Blocker.Blocking(), Stats: stats, Today: today, Felt: p.Felt(),
+		Span: asked, Spans: spans, Figure: newQueriesFigure(stats, asked, p.Zone), Upstreams: p.Upstreams(),
 		Companies: newBars(stats.Companies), NoAccount: newBars(stats.NoAccount), Around: newWaysAround(stats.Escapes, all)}
 	if v.MayChange {
 		v.Requests, v.Written = p.open(), p.Rules.Written()
@@ -113,15 +114,17 @@ func (p *Page) index(w http.ResponseWriter, r *http.Request) {
 	p.show(w, r, http.StatusOK, "index.html", v)
 }
 
-// sinceMidnight adds up those columns of the last 24 hours that are of today.
-func (p *Page) sinceMidnight(columns []Column) (today Stats) {
+// sinceMidnight adds up those columns that are of today; it is not ok where none begins at
+// midnight.
+func (p *Page) sinceMidnight(columns []Column) (today Stats, ok bool) {
 	now := time.Now().In(p.Zone)
 	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, p.Zone)
 	for _, c := range columns {
+		ok = ok || c.From.Equal(midnight)
 		if !c.From.Before(midnight) {
 			today.Queries += c.Queries
 			today.Blocked += c.Blocked
 		}
 	}
-	return today
+	return today, ok
 }

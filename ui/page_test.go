@@ -221,3 +221,25 @@ func TestSentence(t *testing.T) {
 		}
 	}
 }
+
+// What is of today is said in every range, from as few sums as can be.
+func TestSinceMidnight(t *testing.T) {
+	midnight := time.Now().UTC().Truncate(24 * time.Hour)
+	for _, c := range []struct {
+		name    string
+		columns []Column
+		queries uint64
+		asked   int
+	}{
+		{"quarters", columns(midnight.Add(-10*time.Hour), 80, 15*time.Minute), 400 * 15, 1},
+		{"days", columns(midnight.AddDate(0, 0, -5), 6, 24*time.Hour), 24 * 600, 1},
+		{"hours of a zone that is off by half of one", columns(midnight.Add(-90*time.Minute), 3, time.Hour), 600, 2},
+	} {
+		p, h := newPage(t, "")
+		h.stats = &Stats{Columns: c.columns}
+		wantText(t, look(p, "/?range=7d"), []string{"<dt>queries</dt><dd>" + number(c.queries) + "</dd>"}, nil)
+		if len(h.shown) != c.asked {
+			t.Errorf("%s: asks for %v", c.name, h.shown)
+		}
+	}
+}

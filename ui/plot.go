@@ -53,6 +53,14 @@ type mark struct {
 	Label string
 }
 
+// figure is a plot with what is said about it.
+type figure struct {
+	plot
+	Label           string // for those who cannot see it
+	What, Part, Key string // what is counted, the part that stands out, and that in the legend
+	Nothing         string // said where there is nothing
+}
+
 func newPlot(columns []Column, s span, zone *time.Location) plot {
 	p := plot{Width: plotWidth, Height: plotHeight, Left: plotLeft, Right: plotWidth - 4, Base: plotBase, Empty: true}
 	if len(columns) == 0 {

@@ -64,7 +64,7 @@ func (p *Page) filesFor(owner bool) (own []File, foreign int, err error) {
 func (p *Page) keeping(w http.ResponseWriter, r *http.Request) {
 	held, kept := p.Kept()
 	answer := map[string]any{"settings": p.Settings(), "kept": kept, "history": held}
-	status, _ := p.may(r)
+	status, _ := p.may(r, ToRead)
 	files, foreign, err := p.filesFor(status == 0)
 	answer["files"], answer["foreign_files"] = append([]File{}, files...), foreign
 	if err != nil {

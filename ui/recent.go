@@ -87,12 +87,6 @@ func (t *turns) take(ip netip.Addr) bool {
 	return true
 }
 
-// device is the address of the device that a request comes from; ok is false when a
-// proxy is between, since then it is everybody's.
-func device(r *http.Request) (ip netip.Addr, ok bool) {
-	return client(r).WithZone(""), !proxied(r)
-}
-
 // recentOf is what may be shown to whoever asks.
 func (p *Page) recentOf(r *http.Request) Recent {
 	ip, ok := device(r)

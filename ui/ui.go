@@ -115,10 +115,8 @@ type Upstream struct {
 	LatencyMS float64 `json:"latency_ms"`
 }
 
-// Stats are the numbers of the page: by outcome since the start, the others of a
-// range.
+// Stats are the numbers of a range.
 type Stats struct {
-	Since            map[string]uint64 // the start, by outcome
 	Outcomes         map[string]uint64
 	Queries, Blocked uint64
 	Columns          []Column                     // oldest first
@@ -252,6 +250,13 @@ type Options struct {
 	Blocker   Blocker
 	Lists     Lists
 	Stats     func(Range) Stats
+	Since     func() map[string]uint64 // the start: queries by outcome
+	Companies func(Range) Companies
+	// Company tells of one company, by its name as people write it. Its error is
+	// ErrNotFound where nobody knows it.
+	Company func(r Range, name string) (CompanyDetail, error)
+	// Evidence is the sheet of a month. Its error is ErrNotFound where nothing is kept of it.
+	Evidence  func(year int, month time.Month) (Evidence, error)
 	Upstreams func() []Upstream
 	Explain   func(context.Context, Question) (Explanation, error)
 	Felt      func() Felt
@@ -282,9 +287,11 @@ type Options struct {
 	Version      string
 	Started      time.Time
 	Zone         *time.Location
-	Base         string   // the path under which the page stands, as "/dns"; "" is the root
-	PasswordHash string   // "" means that changes come from this machine only
-	Hosts        []string // names under which the page may be asked for, beside the machine's own
+	Base         string         // the path under which the page stands, as "/dns"; "" is the root
+	PasswordHash string         // "" means that changes come from this machine only
+	Tokens       []Token        // keys for scripts
+	Proxies      []netip.Prefix // reverse proxies that are believed what they say of a request
+	Hosts        []string       // names under which the page may be asked for, beside the machine's own
 	Log          *slog.Logger
 }
 
@@ -297,12 +304,14 @@ var static embed.FS
 // Page is the handler of the page and the API. It is safe for concurrent use.
 type Page struct {
 	Options
-	hosts    map[string]bool
-	sessions sessions
-	turns    turns
-	streams  streams
-	page     *template.Template
-	mux      *http.ServeMux
+	hosts     map[string]bool
+	sessions  sessions
+	passwords passwords
+	tries     tries
+	turns     turns
+	streams   streams
+	page      *template.Template
+	mux       *http.ServeMux
 }
 
 // New makes the handler.
@@ -316,24 +325,31 @@ func New(o Options) (*Page, error) {
 		o.Zone = time.Local
 	}
 	p := &Page{Options: o, hosts: ownHosts(o.Hosts)}
-	p.sessions.valid = map[[32]byte]time.Time{}
 	p.streams.end, p.streams.watchers = make(chan struct{}), map[chan string]bool{}
 	var err error
 	p.page, err = template.New("").Funcs(template.FuncMap{"to": p.to, "number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few,
-		"coordinate": coordinate, "words": words, "span": lasting, "at": at, "share": share, "size": size, "keptNames": keptNames, "keptClients": keptClients, "milliseconds": func(d time.Duration) string { return milliseconds(float64(d) / 1e6) }}).
+		"coordinate": coordinate, "ofCompany": ofCompany, "words": words, "span": lasting, "at": at, "share": share, "size": size, "keptNames": keptNames, "keptClients": keptClients, "milliseconds": func(d time.Duration) string { return milliseconds(float64(d) / 1e6) }}).
 		ParseFS(templates, "templates/*.html")
-	p.mux = p.routes()
+	p.mux = http.NewServeMux()
+	for _, one := range p.table() {
+		p.mux.HandleFunc(one.pattern, p.needs(one.scope, one.handle))
+	}
 	return p, err
 }
 
 // ServeHTTP answers one request: guard, route.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secure(w.Header())
-	p.strip(r)
+	r, err := p.enter(r)
+	if err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
+		return
+	}
 	if status, reason := p.guard(r); status != 0 {
 		fail(w, status, reason)
 		return
 	}
+	p.strip(r)
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	recognise(r)
 	p.mux.ServeHTTP(w, r)
@@ -341,43 +357,3 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // maxBody bounds a request's body in bytes.
 const maxBody = 16 << 10
-
-// routes are the paths; those with a change in front of them need permission.
-func (p *Page) routes() *http.ServeMux {
-	m := http.NewServeMux()
-	m.HandleFunc("GET /{$}", p.index)
-	m.HandleFunc("GET /why", p.why)
-	m.HandleFunc("GET /static/", p.files)
-	m.Handle("GET /metrics", p.Metrics)
-	m.HandleFunc("GET /healthz", p.healthz)
-	m.HandleFunc("GET /readyz", p.readyz)
-	m.HandleFunc("GET /login", p.loginForm)
-	m.HandleFunc("POST /login", p.login)
-	m.HandleFunc("POST /logout", p.logout)
-	m.HandleFunc("GET /api/v1/status", p.status)
-	m.HandleFunc("GET /api/v1/explain", p.explain)
-	m.HandleFunc("GET /api/v1/events", p.events)
-	m.Handle("GET /api/v1/blocked", p.change(p.tail))
-	m.HandleFunc("GET /live", p.live)
-	m.HandleFunc("GET /api/v1/lists/changes", p.changes)
-	m.HandleFunc("GET /api/v1/history", p.history)
-	m.HandleFunc("GET /api/v1/privacy", p.keeping)
-	m.HandleFunc("GET /privacy", p.privacy)
-	m.HandleFunc("POST /privacy/me", p.forgetMePage)
-	m.Handle("POST /privacy/history", p.change(p.forgetAllPage))
-	m.HandleFunc("GET /recent", p.recent)
-	m.HandleFunc("GET /api/v1/recent", p.recentNames)
-	m.HandleFunc("POST /api/v1/self_allow", p.selfAllow)
-	m.HandleFunc("POST /api/v1/requests", p.ask)
-	m.Handle("GET /api/v1/requests", p.change(p.openRequests))
-	m.Handle("POST /api/v1/requests/refuse", p.change(p.refuse))
-	m.Handle("GET /api/v1/rules", p.change(p.rules))
-	m.Handle("POST /api/v1/rules", p.change(p.rule))
-	m.Handle("DELETE /api/v1/rules", p.change(p.unrule))
-	m.HandleFunc("DELETE /api/v1/privacy/me", p.forgetMe)
-	m.Handle("POST /api/v1/pause", p.change(p.pause))
-	m.Handle("POST /api/v1/resume", p.change(p.resume))
-	m.Handle("POST /api/v1/lists/refresh", p.change(p.refresh))
-	m.Handle("DELETE /api/v1/privacy/history", p.change(p.forgetAll))
-	return m
-}

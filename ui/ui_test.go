@@ -127,9 +127,11 @@ func newPage(t testing.TB, password string) (*Page, *house) {
 				return *h.stats
 			}
 			hour := time.Now().Truncate(time.Hour)
-			return Stats{Since: map[string]uint64{"blocked": 3}, Outcomes: map[string]uint64{"blocked": 300}, Queries: 12345, Blocked: 300, Lists: map[string]map[string]uint64{"starter": {"name": 300}},
+			return Stats{Outcomes: map[string]uint64{"blocked": 300}, Queries: 12345, Blocked: 300, Lists: map[string]map[string]uint64{"starter": {"name": 300}},
 				Columns: []Column{{hour.Add(-time.Hour), hour, 100, 5}, {hour, hour.Add(time.Hour), 12245, 295}}, Companies: []Company{{"Meta", 200}, {"<script>", 1}}}
 		},
+		Since:     func() map[string]uint64 { return map[string]uint64{"blocked": 3} },
+		Companies: h.companies, Company: h.company, Evidence: h.evidence,
 		Upstreams: func() []Upstream { return []Upstream{{"tls://dns.example", true, 12.5}} },
 		Explain: func(_ context.Context, q Question) (Explanation, error) {
 			name, qtype := q.Name, q.Type
@@ -260,7 +262,7 @@ func TestLogin(t *testing.T) {
 	if w := call(p, "POST", "/api/v1/resume", "{}", session); w.Code != 401 {
 		t.Errorf("after signing out: %d", w.Code)
 	}
-	for range maxFailures {
+	for range maxTries {
 		call(p, "POST", "/login", "password=wrong", form)
 	}
 	if w := call(p, "POST", "/login", "password=other", form); w.Code != 429 {

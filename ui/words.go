@@ -206,21 +206,76 @@ func (n RecentName) Why() string {
 }
 
 // throughProxy says why nothing can be told or done for a device.
-const throughProxy = "The page was asked for through a proxy, so nobody can say which device you sit at."
+const throughProxy = "The page was asked for through a proxy that [web] trusted_proxies does not name, so nobody can say which device you sit at."
 
 // Titles of pages, and what is said in passing.
 const (
-	refusedTitle = "That did not work"
-	whyTitle     = "Why is this name blocked?"
-	recentTitle  = "What broke just now?"
-	liveTitle    = "Blocked as you watch"
-	privacyTitle = "What is kept, and until when"
-	loginTitle   = "Sign in"
-	thisDevice   = "this device"
+	refusedTitle   = "That did not work"
+	companiesTitle = "Who tried to follow you"
+	whyTitle       = "Why is this name blocked?"
+	recentTitle    = "What broke just now?"
+	liveTitle      = "Blocked as you watch"
+	privacyTitle   = "What is kept, and until when"
+	loginTitle     = "Sign in"
+	thisDevice     = "this device"
 )
 
 // spans are the ranges that can be shown.
 var spans = []span{{Day, "24 hours", "quarter of an hour"}, {Week, "7 days", "hour"}, {Month, "30 days", "day"}}
+
+// wayWords are where a blocked name may stand, after how many did.
+var wayWords = []struct{ name, what string }{
+	{"name", "asked for by their own name"},
+	{"cname", "hidden behind a CNAME of another name"},
+	{"https", "hidden behind an HTTPS record of another name"},
+	{"address", "known by the address that another name leads to"},
+	{"unknown", "of which this was not kept"},
+}
+
+// wayTitle is a way as the head of a column.
+type wayTitle struct{ Name, Title string }
+
+var wayTitles = []wayTitle{{"name", "by own name"}, {"cname", "behind a CNAME"}, {"https", "behind an HTTPS record"}, {"address", "by address"}, {"unknown", "way not kept"}}
+
+// EvidenceMethod says how the numbers of a sheet come about; data is true when the
+// household has ownership data of its own.
+func EvidenceMethod(keep string, data bool) []string {
+	whose := "Whose a name is, and what a company does, is said by the data of WhoTracks.me (Ghostery GmbH, CC BY 4.0)"
+	if data {
+		whose += " and by data of the household's own"
+	}
+	return []string{
+		"deadpixel answers the DNS queries of the devices of a household. A query counts as an attempt of a company when it was blocked by a list or a rule, and the blocked name is the company's. Queries of people who looked for the company's own pages count, too, where those are blocked.",
+		"A blocked query was answered without an address of the company, so the device had nothing to connect to. That it was put shows that a page or a program on a device was about to connect to the company, not what would have been sent.",
+		"A device keeps a blocked answer for a while and asks again: attempts are queries, not visits. How many devices and people there are is not kept.",
+		whose + ". Companies that the data does not know are not in the tables.",
+		"Hidden are attempts where the device asked for a name that is not the company's: it led there by a CNAME, by an HTTPS or SVCB record (RFC 9460), or by the address.",
+		"Different names are told apart within a day, up to 1000 of a company; a restart begins anew. There were at least so many.",
+		"Only sums are kept: no name that was asked for, no page that was visited, and nobody's address is in this sheet or can be found out from it.",
+		"Sums are deleted after " + keep + ". A day of which there is nothing was deleted, or nothing was asked on it, or deadpixel did not run.",
+	}
+}
+
+// monthFormat is how a month is written.
+const monthFormat = "2006-01"
+
+// newQueriesFigure is the plot of all queries.
+func newQueriesFigure(stats Stats, s span, zone *time.Location) figure {
+	return figure{plot: newPlot(stats.Columns, s, zone),
+		Label: fmt.Sprintf("Queries in every %s: %s in %s, %s of them blocked", s.Column, number(stats.Queries), s.Words, number(stats.Blocked)),
+		What:  "queries", Part: "blocked", Key: "blocked", Nothing: "No query yet. Set this machine as your router's DNS server."}
+}
+
+// newCompanyFigure is the plot of one company's attempts.
+func newCompanyFigure(c CompanyDetail, s span, zone *time.Location) figure {
+	var columns []Column
+	for _, part := range c.Columns {
+		columns = append(columns, Column{part.From, part.Until, part.Attempts, part.Hidden})
+	}
+	return figure{plot: newPlot(columns, s, zone),
+		Label: fmt.Sprintf("Attempts of %s in every %s: %s in %s, %s of them hidden", c.Name, s.Column, number(c.Attempts), s.Words, number(c.Hidden)),
+		What:  "attempts", Part: "hidden", Key: "hidden behind other names", Nothing: "No attempt."}
+}
 
 // aroundWords are the ways around, after "asked".
 var aroundWords = []struct{ name, what string }{

@@ -40,7 +40,7 @@ func (h *History) About(ip netip.Addr) (sums int, use Use, err error) {
 		count(minutes, row)
 	}
 	if h.store == nil {
-		return sums, use, nil
+		return sums, use, h.unopened()
 	}
 	err = h.store.view(func(tx *bolt.Tx) error {
 		return eachRow(tx, func(p period, _ int64, v []byte) error {
