@@ -6,9 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +34,7 @@ func TestBrowser(t *testing.T) {
 		name string
 		test func(*testing.T, *browser)
 	}{
+		{"faults", browseFaults},
 		{"signing in", browseSigningIn},
 		{"pausing", browsePausing},
 		{"why", browseWhy},
@@ -39,6 +43,7 @@ func TestBrowser(t *testing.T) {
 		{"ranges", browseRanges},
 		{"live", browseLive},
 		{"following", browseFollowing},
+		{"keys", browseKeys},
 		{"looks", browseLooks},
 		{"weight", browseWeight},
 	} {
@@ -99,9 +104,7 @@ func (b *browser) tab(t *testing.T, web string) *tab {
 		paths: map[network.RequestID]string{}, streams: map[network.RequestID]bool{}, pardoned: map[int64]bool{}}
 	t.Cleanup(func() {
 		end()
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		for _, problem := range x.problems {
+		for _, problem := range x.complaints() {
 			t.Errorf("the browser complains: %s", problem)
 		}
 	})
@@ -162,6 +165,19 @@ func (x *tab) ended(id network.RequestID) {
 	}
 	delete(x.streams, id)
 	delete(x.paths, id)
+}
+
+// complaints are what the browser has complained about, and forgive forgets them.
+func (x *tab) complaints() []string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return slices.Clone(x.problems)
+}
+
+func (x *tab) forgive() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.problems = nil
 }
 
 // pathOf is the path of a URL.
@@ -355,8 +371,11 @@ func (x *tab) write(selector, text string) {
 // key presses a key.
 func (x *tab) key(keys string) {
 	x.t.Helper()
-	x.do(chromedp.KeyEvent(keys))
+	x.do(press(keys))
 }
+
+// press is a press of keys, one after the other.
+func press(keys string) step { return chromedp.KeyEvent(keys) }
 
 // asked is how often a path was asked for.
 func (x *tab) asked(path string) (n int) {
@@ -391,14 +410,16 @@ func (x *tab) following(path string) bool {
 	return x.open[path] > 0
 }
 
-// picture writes what the page looks like, whole, where pictures are wanted.
+// picture writes what the page looks like, where pictures are wanted.
 func (x *tab) picture(name string) {
 	x.t.Helper()
 	dir := os.Getenv(pictures)
 	if dir == "" {
 		return
 	}
-	png, err := chromedp.Run(x.ctx, chromedp.FullScreenshot(100))
+	size := look[[]int64](x, "() => [innerWidth, document.scrollingElement.scrollHeight]")
+	x.do(chromedp.EmulateViewport(size[0], max(640, min(size[1], tallest))))
+	png, err := chromedp.Run(x.ctx, chromedp.CaptureScreenshot())
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -407,8 +428,12 @@ func (x *tab) picture(name string) {
 	}
 }
 
-// pictures is the variable that says into which directory pictures of all pages go.
-const pictures = "DEADPIXEL_TEST_PICTURES"
+// pictures is the variable that says into which directory pictures of all pages go, and
+// tallest how high one is at most, in pixels.
+const (
+	pictures = "DEADPIXEL_TEST_PICTURES"
+	tallest  = 2000
+)
 
 // secret is the password of tests.
 const secret = "correct horse battery staple"
@@ -423,4 +448,40 @@ func (x *tab) enter() {
 	x.write("#password", secret)
 	x.follow("main", "Sign in")
 	x.reads("header", "Sign out")
+}
+
+// What a browser would complain about does not go unheard.
+func browseFaults(t *testing.T, b *browser) {
+	mux := http.NewServeMux()
+	pages := map[string]struct{ page, want string }{
+		"fine":    {"<p>Nothing.", ""},
+		"inline":  {"<p>x<script>1</script>", "Content Security Policy"},
+		"style":   {"<p style='color: red'>x", "Content Security Policy"},
+		"foreign": {"<script src='http://192.0.2.1/x.js'></script>", "foreign http://192.0.2.1/x.js"},
+		"missing": {"<script src='/missing.js'></script>", "/missing.js: status 404"},
+		"broken":  {"<script src='/broken.js'></script>", "uncaught: "},
+		"telling": {"<script src='/telling.js'></script>", "console: "},
+	}
+	for name, one := range pages {
+		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Security-Policy", "default-src 'self'")
+			fmt.Fprint(w, "<!doctype html><html lang=en><title>x</title><link rel=icon href=/icon.svg type=image/svg+xml>"+one.page)
+		})
+	}
+	mux.HandleFunc("GET /icon.svg", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "image/svg+xml")
+		fmt.Fprint(w, `<svg xmlns="http://www.w3.org/2000/svg"/>`)
+	})
+	mux.HandleFunc("GET /broken.js", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "gone.away()") })
+	mux.HandleFunc("GET /telling.js", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "console.warn('hear')") })
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	for name, one := range pages {
+		x := b.tab(t, s.URL)
+		x.visit("/" + name)
+		if one.want != "" {
+			x.wait("a complaint about "+name, func() bool { return strings.Contains(strings.Join(x.complaints(), "\n"), one.want) })
+			x.forgive()
+		}
+	}
 }
