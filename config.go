@@ -307,9 +307,12 @@ func (f flags) loadConfig() (*Config, error) {
 		}
 	}
 	if f.logLevel != "" {
-		c.Log.Level = f.logLevel
+		c.Log.Level, c.flags["log.level"] = f.logLevel, "--log-level"
 		_, err := logLevel(f.logLevel)
 		problems = append(problems, flagError("--log-level", err))
+	}
+	if f.data != "" {
+		c.DataDir, c.flags["data_dir"] = f.data, "--data"
 	}
 	if _, err := c.dataDir(f.data); err != nil {
 		problems = append(problems, err)

@@ -69,6 +69,7 @@ func (s *server) page(c *Config) (*ui.Page, error) {
 		},
 		Tail: s.watch, Felt: func() ui.Felt { return s.felt.until(s.metrics.Waits()) },
 		Kept: s.kept, Settings: s.privacySettings, Files: s.files, About: s.about, Today: s.today, Forget: s.forget, ForgetClient: s.forgetClient,
+		Household: s.household, Running: s.running,
 		Rules: pageRules{s}, Devices: devices{s}, Requests: s.openRequests, Refuse: s.refuse,
 		Ready: s.ready, Alive: s.ask, Metrics: s.metrics.Handler(),
 		Allow:   func(ip netip.Addr) bool { return s.current.Load().visitors.Allows(ip) },
@@ -83,13 +84,11 @@ type pageLists struct{ s *server }
 
 func (p pageLists) Lists() []ui.List {
 	all := []ui.List{}
-	for _, l := range p.s.current.Load().store.Status() {
-		one := ui.List{Name: l.Name, Kind: "deny", Source: l.Source, Format: l.Format.String(), Entries: l.Entries, Skipped: l.Skipped,
+	g := p.s.current.Load()
+	for i, l := range g.store.Status() {
+		one := ui.List{Name: l.Name, Kind: kind(l.Kind), Source: withoutAccount(l.Source), Format: l.Format.String(), Entries: l.Entries, Skipped: l.Skipped,
 			Updated: moment(l.Updated), Next: moment(l.Next), LastError: l.LastError,
-			Added: l.Added, Removed: l.Removed, Changed: moment(l.Changed)}
-		if l.Kind == lists.Allow {
-			one.Kind = "allow"
-		}
+			Added: l.Added, Removed: l.Removed, Changed: moment(l.Changed), Groups: g.lists[i].Groups, Schedule: g.lists[i].Schedule}
 		for _, skip := range l.Skips {
 			one.Skips = append(one.Skips, skip.String())
 		}
@@ -102,23 +101,58 @@ func (p pageLists) Lists() []ui.List {
 }
 
 func (p pageLists) Changes(name string) ([]ui.Change, error) {
-	found, err := p.s.current.Load().store.Changes(name)
-	if errors.Is(err, lists.ErrNoList) {
-		return nil, fmt.Errorf("%w: %w", err, ui.ErrNotFound)
-	}
+	kept, err := p.s.current.Load().store.Changes(name)
 	all := []ui.Change{}
-	for _, c := range found {
+	for _, c := range kept {
 		all = append(all, ui.Change(c))
 	}
-	return all, err
+	return all, found(err)
 }
 
-func (p pageLists) Refresh(ctx context.Context, name string, force bool) error {
-	err := p.s.current.Load().store.Refresh(ctx, name, force)
+func (p pageLists) Begin(name string, force bool) error {
+	return found(p.s.current.Load().store.Begin(name, force))
+}
+
+// found turns the error about a list that does not exist into that of the page.
+func found(err error) error {
 	if errors.Is(err, lists.ErrNoList) {
 		return fmt.Errorf("%w: %w", err, ui.ErrNotFound)
 	}
 	return err
+}
+
+func (p pageLists) Progress() []ui.Progress {
+	all := []ui.Progress{}
+	for _, one := range p.s.current.Load().store.Progress() {
+		all = append(all, ui.Progress{List: one.Name, Stage: one.Stage.String(), Bytes: one.Bytes, Size: one.Size,
+			Began: moment(one.Began), Ended: moment(one.Ended), Reason: one.Reason})
+	}
+	return all
+}
+
+func (p pageLists) Overlaps(ctx context.Context) ([]ui.Overlap, error) {
+	counted, err := p.s.current.Load().store.Overlaps(ctx)
+	var all []ui.Overlap
+	for _, one := range counted {
+		o := ui.Overlap{List: one.Name, Kind: kind(one.Kind), Rules: one.Rules, Only: one.Only, Others: []ui.Common{}, Exact: !one.NoText}
+		for _, other := range one.Others {
+			o.Others = append(o.Others, ui.Common{List: other.Name, Same: other.Same, Covered: other.Covered})
+		}
+		all = append(all, o)
+	}
+	return all, err
+}
+
+// kind is what a list does, as [[lists]] says it.
+func kind(a lists.Action) string {
+	if a == lists.Allow {
+		return "allow"
+	}
+	return "deny"
+}
+
+func (p pageLists) Refresh(ctx context.Context, name string, force bool) error {
+	return found(p.s.current.Load().store.Refresh(ctx, name, force))
 }
 
 // moment is t, or nil when it is zero.

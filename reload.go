@@ -11,7 +11,9 @@ func (s *server) reload(ctx context.Context) {
 	s.notify.reloading()
 	err := s.replace(ctx)
 	s.metrics.Reloaded(err == nil, time.Now())
+	s.refused.Store(nil)
 	if err != nil {
+		s.refused.Store(&refusal{time.Now(), each(err)})
 		for _, problem := range each(err) {
 			s.log.Error("configuration refused", "problem", problem)
 		}

@@ -54,6 +54,7 @@ type server struct {
 	ruling      sync.Mutex // of what the page allows and denies
 	recent      *recentNames
 	requests    requests
+	refused     atomic.Pointer[refusal] // the last configuration, if it was
 	tail        tail
 	felt        felt
 	probe       string // the secret name of the query to itself

@@ -55,8 +55,8 @@ func issue(t testing.TB, dir, name string) (certificate, key string) {
 	return certificate, key
 }
 
-// shown is the name in the certificate that a server shows, and its protocol.
-func shown(t testing.TB, address string) (name, protocol string) {
+// presented is the name in the certificate that a server shows, and its protocol.
+func presented(t testing.TB, address string) (name, protocol string) {
 	t.Helper()
 	conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}}) // whose it is, is what is asked
 	if err != nil {
@@ -79,7 +79,7 @@ func TestPageOverTLS(t *testing.T) {
 		t.Fatalf("the page is at %s", p.web)
 	}
 	address := strings.TrimPrefix(p.web, "https://")
-	if name, protocol := shown(t, address); name != "first.example" || protocol != "h2" {
+	if name, protocol := presented(t, address); name != "first.example" || protocol != "h2" {
 		t.Errorf("%s by %s, want first.example by h2", name, protocol)
 	}
 	if status, out := p.command("pause", "5m", "--web", address); status != 0 || !strings.Contains(out, "blocking is off until") {
@@ -94,7 +94,7 @@ func TestPageOverTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.wait("the certificate cannot be read again; the one that was read before stays in use")
-	if name, _ := shown(t, address); name != "first.example" {
+	if name, _ := presented(t, address); name != "first.example" {
 		t.Errorf("with a broken key: %s", name)
 	}
 	if status, out := p.command("check"); status != 1 || !strings.Contains(out, "dns.certificate: ") {
@@ -102,7 +102,7 @@ func TestPageOverTLS(t *testing.T) {
 	}
 	issue(t, p.dir, "second.example")
 	p.wait("a new certificate is in use")
-	if name, _ := shown(t, address); name != "second.example" {
+	if name, _ := presented(t, address); name != "second.example" {
 		t.Errorf("after the change: %s", name)
 	}
 
@@ -119,7 +119,7 @@ func TestPageOverTLS(t *testing.T) {
 	p.write(encrypted)
 	p.signal(syscall.SIGHUP)
 	p.wait("configuration reloaded")
-	if name, _ := shown(t, address); name != "second.example" {
+	if name, _ := presented(t, address); name != "second.example" {
 		t.Errorf("turned on again: %s", name)
 	}
 	p.stop()

@@ -30,6 +30,9 @@ type Fetched struct {
 	Body io.ReadCloser
 	Validators
 	NotModified bool
+
+	Size int64        // how many bytes are sent; 0 when that is not known
+	Came func() int64 // how many of them have come, for any goroutine; nil: as many as were read of Body
 }
 
 // Config is one list that a Store keeps.
@@ -89,7 +92,10 @@ type Store struct {
 	ownSource string
 	lists     []*kept
 	set       atomic.Pointer[Set]
-	mu        sync.Mutex // guards the making of a set
+	mu        sync.Mutex    // guards the making of a set, and metas
+	metas     []meta        // of the lists of the set, by their place among lists
+	built     atomic.Uint64 // how often lists have been put to use
+	overlaps  overlaps
 	gentle    atomic.Bool
 	fetching  chan struct{} // one for each fetch under way
 }
@@ -189,10 +195,15 @@ func (s *Store) rebuild() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	compiled := s.ownLists()
-	for _, k := range s.lists {
-		compiled = append(compiled, k.compiled())
+	metas := make([]meta, len(s.lists))
+	for i, k := range s.lists {
+		var l *List
+		l, metas[i] = k.compiled()
+		compiled = append(compiled, l)
 	}
 	s.set.Store(newSet(s.seed, compiled, s.gentle.Load()))
+	s.metas = metas
+	s.built.Add(1)
 }
 
 // Seed is what lists have to be built with to be part of a Set beside these.

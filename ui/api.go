@@ -156,7 +156,7 @@ func (o order) target() Target { return Target{o.Group, o.Client} }
 // place is where the page shows what o changes.
 func (o order) place() string {
 	if o.target() != (Target{}) {
-		return "/#who"
+		return "/clients"
 	}
 	return "/"
 }
@@ -215,39 +215,6 @@ func (p *Page) resume(w http.ResponseWriter, r *http.Request) {
 		err = p.Blocker.Resume(o.target())
 	}
 	p.done(w, r, o.place(), err, http.StatusBadRequest, func() any { return map[string]any{"blocking": p.Blocker.Blocking()} })
-}
-
-// refreshTime bounds a refresh that somebody waits for. It is shorter than the
-// server's time to write.
-const refreshTime = 25 * time.Second
-
-func (p *Page) refresh(w http.ResponseWriter, r *http.Request) {
-	o, err := readOrder(r)
-	if err != nil {
-		p.refused(w, r, "/", http.StatusBadRequest, err.Error())
-		return
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), refreshTime)
-	defer cancel()
-	err = p.Lists.Refresh(ctx, o.List, o.Force)
-	p.done(w, r, o.place(), err, http.StatusBadGateway, func() any { return map[string]any{"lists": p.Lists.Lists()} })
-}
-
-func (p *Page) changes(w http.ResponseWriter, r *http.Request) {
-	name := r.URL.Query().Get("list")
-	if name == "" {
-		fail(w, http.StatusBadRequest, "write of which list: /api/v1/lists/changes?list=starter")
-		return
-	}
-	all, err := p.Lists.Changes(name)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		fail(w, http.StatusNotFound, err.Error())
-	case err != nil:
-		fail(w, http.StatusInternalServerError, err.Error())
-	default:
-		reply(w, http.StatusOK, map[string]any{"changes": all})
-	}
 }
 
 func (p *Page) healthz(w http.ResponseWriter, r *http.Request) {

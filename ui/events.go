@@ -213,6 +213,7 @@ func (p *Page) mark(numbers bool) uint64 {
 	}
 	e.Encode(p.Blocker.Blocking())
 	e.Encode(p.Lists.Lists())
+	e.Encode(p.Lists.Progress())
 	e.Encode(p.open())
 	for _, u := range p.Upstreams() {
 		e.Encode(u.Healthy)

@@ -37,6 +37,9 @@ var rooms = []room{
 	{Path: "/why", Name: "Why?"},
 	{Path: "/live", Name: "Live", Owner: true},
 	{Path: "/recent", Name: "This device"},
+	{Path: "/lists", Name: "Lists"},
+	{Path: "/clients", Name: "Clients", Owner: true},
+	{Path: "/config", Name: "Configuration", Owner: true},
 	{Path: "/privacy", Name: "Privacy"},
 }
 

@@ -17,7 +17,9 @@ type index struct {
 	Span      span
 	Spans     []span
 	Figure    figure
-	Lists     []listing
+	Lists     []List
+	Rules     int // in all of them
+	HeldBack  int // new rules that wait to be accepted
 	Upstreams []Upstream
 	Companies []bar
 	NoAccount []bar
@@ -35,34 +37,6 @@ type Felt struct {
 	Most    time.Duration // of a hundred, 99
 	Answers uint64
 	Over    time.Duration // in how long a time
-}
-
-// listing is a list with what is said about its popular names.
-type listing struct {
-	List
-	Held  []PopularRule // the first of those held back
-	Used  []PopularRule // the first of those in use
-	Quiet int           // how many are not among these
-}
-
-// saidRules is how many rules about popular names the page names of a list, held
-// back and in use each.
-const saidRules = 5
-
-func newListing(l List) listing {
-	v := listing{List: l}
-	for _, r := range l.Popular {
-		said := &v.Used
-		if r.Held {
-			said = &v.Held
-		}
-		if len(*said) < saidRules {
-			*said = append(*said, r)
-		} else {
-			v.Quiet++
-		}
-	}
-	return v
 }
 
 // bar is a company with the length of its bar, of 100.
@@ -102,8 +76,14 @@ func (p *Page) index(w http.ResponseWriter, r *http.Request) {
 		v.Requests, v.Written = p.open(), p.Rules.Written()
 	}
 	v.Who = p.who(v.Blocking)
+	v.Lists = all
 	for _, l := range all {
-		v.Lists = append(v.Lists, newListing(l))
+		v.Rules += l.Entries
+		for _, rule := range l.Popular {
+			if rule.Held {
+				v.HeldBack++
+			}
+		}
 	}
 	for _, c := range stats.NoAccount {
 		v.Tried += c.Count

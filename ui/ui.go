@@ -58,56 +58,6 @@ type Switch struct {
 	Own     bool       `json:"own,omitempty"`    // the pause is its own, so that it can be resumed
 }
 
-// Lists are the lists of rules.
-type Lists interface {
-	Lists() []List
-	// Refresh fetches one list, or all when name is "".
-	Refresh(ctx context.Context, name string, force bool) error
-	// Changes are the last refreshes that changed the rules of a list, the newest first.
-	Changes(name string) ([]Change, error)
-}
-
-// List is how a list stands.
-type List struct {
-	Name      string     `json:"name"`
-	Kind      string     `json:"kind"`
-	Source    string     `json:"source"`
-	Format    string     `json:"format"`
-	Entries   int        `json:"entries"`
-	Skipped   int        `json:"skipped"`
-	Updated   *time.Time `json:"updated"` // null when there is no copy
-	Next      *time.Time `json:"next"`
-	LastError string     `json:"last_error"`
-	Skips     []string   `json:"skips,omitempty"` // the first skipped lines, as list:line: reason
-
-	Added   int           `json:"added"` // rules, by the last refresh that changed some
-	Removed int           `json:"removed"`
-	Changed *time.Time    `json:"changed"`           // null when there was none
-	Popular []PopularRule `json:"popular,omitempty"` // rules that a refresh brought and that deny popular names
-}
-
-// PopularRule is a rule that a refresh brought and that denies popular names.
-type PopularRule struct {
-	Rule  string   `json:"rule"`
-	Line  int      `json:"line"`
-	Names []string `json:"names"` // the first of them
-	Count int      `json:"count"` // of all of them
-	Held  bool     `json:"held"`  // it is left out until a forced refresh
-}
-
-// More is how many names are not among Names.
-func (r PopularRule) More() int { return r.Count - len(r.Names) }
-
-// Change is what one refresh changed in the rules of a list.
-type Change struct {
-	Time    time.Time `json:"time"`
-	Added   int       `json:"added"`
-	Removed int       `json:"removed"`
-	New     []string  `json:"added_rules,omitempty"` // the first of them
-	Gone    []string  `json:"removed_rules,omitempty"`
-	Note    string    `json:"note,omitempty"` // why rules that were counted are not named
-}
-
 // Upstream is how an upstream stands.
 type Upstream struct {
 	Server    string  `json:"server"`
@@ -273,6 +223,9 @@ type Options struct {
 	// Tail tells of blocked queries until ctx ends; then it closes the channel.
 	Tail func(ctx context.Context) <-chan Sight
 
+	Household func() Household // the groups and clients as configured
+	Running   func() Running   // the configuration
+
 	Rules    Rules
 	Devices  Devices
 	Requests func() []Request                 // what people wish to be allowed, for who may change something
@@ -327,8 +280,8 @@ func New(o Options) (*Page, error) {
 	p := &Page{Options: o, hosts: ownHosts(o.Hosts)}
 	p.streams.end, p.streams.watchers = make(chan struct{}), map[chan string]bool{}
 	var err error
-	p.page, err = template.New("").Funcs(template.FuncMap{"to": p.to, "number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few,
-		"coordinate": coordinate, "ofCompany": ofCompany, "words": words, "span": lasting, "at": at, "share": share, "size": size, "keptNames": keptNames, "keptClients": keptClients, "milliseconds": func(d time.Duration) string { return milliseconds(float64(d) / 1e6) }}).
+	p.page, err = template.New("").Funcs(template.FuncMap{"to": p.to, "pair": func(a, b any) []any { return []any{a, b} }, "number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few,
+		"coordinate": coordinate, "ofCompany": ofCompany, "words": words, "span": lasting, "at": at, "share": share, "size": size, "usesSay": usesSay, "keptNames": keptNames, "keptClients": keptClients, "milliseconds": func(d time.Duration) string { return milliseconds(float64(d) / 1e6) }}).
 		ParseFS(templates, "templates/*.html")
 	p.mux = http.NewServeMux()
 	for _, one := range p.table() {

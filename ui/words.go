@@ -215,10 +215,57 @@ const (
 	whyTitle       = "Why is this name blocked?"
 	recentTitle    = "What broke just now?"
 	liveTitle      = "Blocked as you watch"
+	listsTitle     = "Lists"
+	clientsTitle   = "Groups and clients"
+	configTitle    = "The configuration as it runs"
 	privacyTitle   = "What is kept, and until when"
 	loginTitle     = "Sign in"
 	thisDevice     = "this device"
 )
+
+// listTitle is that of the page about one list.
+func listTitle(name string) string { return "The list " + name }
+
+// Says is how far the refresh has come, in words.
+func (p Progress) Says() string {
+	switch p.Stage {
+	case "waiting":
+		return "Waits for its turn"
+	case "fetching":
+		switch {
+		case p.Size > 0:
+			return "Fetching: " + size(p.Bytes) + " of " + size(p.Size)
+		case p.Bytes > 0:
+			return "Fetching: " + size(p.Bytes) + " so far"
+		}
+		return "Fetching: asked for, nothing has come yet"
+	case "compiling":
+		return "Everything has come; the rules are made ready"
+	case "unchanged":
+		return "Nothing new"
+	case "done":
+		return "A new copy is in use"
+	case "failed":
+		return "Failed: " + p.Reason
+	}
+	return ""
+}
+
+// When is when the list applies, in words.
+func (l List) When() string {
+	if len(l.Schedule) == 0 {
+		return "always"
+	}
+	return strings.Join(l.Schedule, "; ")
+}
+
+// For is whom the list serves, in words.
+func (l List) For() string {
+	if len(l.Groups) == 0 {
+		return "everybody"
+	}
+	return strings.Join(l.Groups, ", ")
+}
 
 // spans are the ranges that can be shown.
 var spans = []span{{Day, "24 hours", "quarter of an hour"}, {Week, "7 days", "hour"}, {Month, "30 days", "day"}}
@@ -321,6 +368,17 @@ func keptNames(queries string) string {
 		return "every name that was asked for"
 	}
 	return "no name that anybody asked for"
+}
+
+// usesSay says in words what it means that somebody asked today.
+func usesSay(form string) string {
+	switch form {
+	case "full":
+		return "By name or address, as [privacy] clients has it; devices of [[clients]] are above."
+	case "anonymous":
+		return "By a hash of the address with a key that is destroyed at midnight. It tells devices apart within a day and is linked to nobody by name, so these numbers are not at the clients above."
+	}
+	return "How many asked, but not who: [privacy] clients is \"none\"."
 }
 
 // keptClients says in words how whoever asked is kept.

@@ -8,12 +8,13 @@
   const base = new URL("..", document.currentScript.src);
   let source = null;
   let timer = 0;
+  let waiting = false;
 
   async function renew() {
     try {
-      // Only the range of location.href: what that asks to be explained is asked of upstreams each time.
-      const range = new URLSearchParams(location.search).get("range");
-      const answer = await fetch(location.pathname + (range ? "?range=" + encodeURIComponent(range) : ""), { headers: { Accept: "text/html" } });
+      // What is to be explained would be asked of upstreams each time.
+      const query = location.pathname.endsWith("/why") ? "" : location.search;
+      const answer = await fetch(location.pathname + query, { headers: { Accept: "text/html" } });
       if (!answer.ok) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const part of document.querySelectorAll("[data-live]")) {
@@ -28,6 +29,25 @@
     } catch {
       // The server is away; the next time may be better.
     }
+    wait();
+  }
+
+  // A part that is not ready says what to ask for: the answer comes when it is, or when
+  // that is still to be waited for (202).
+  async function wait() {
+    if (waiting) return;
+    waiting = true;
+    try {
+      for (let part; (part = document.querySelector("[data-await]")); ) {
+        const answer = await fetch(new URL(part.dataset.await, base));
+        if (answer.status === 202) continue;
+        if (answer.ok) await renew();
+        if (part.isConnected) break; // it is no use, or somebody uses it: there is a link to look again
+      }
+    } catch {
+      // The server is away.
+    }
+    waiting = false;
   }
 
   // Nobody looks at a hidden page, so it holds no connection.
@@ -51,5 +71,6 @@
       watch();
     });
     watch();
+    wait();
   }
 }
