@@ -30,6 +30,8 @@ import (
 // browser, and every tab wants of each page that the browser has nothing to complain about.
 func TestBrowser(t *testing.T) {
 	b := openBrowser(t)
+	b.past = t.TempDir()
+	month(t, b.past)
 	for _, one := range []struct {
 		name string
 		test func(*testing.T, *browser)
@@ -51,8 +53,19 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-// browser is a Chromium.
-type browser struct{ ctx context.Context }
+// browser is a Chromium, with what takes long to make for its tests.
+type browser struct {
+	ctx  context.Context
+	past string // a directory with thirty days of a household
+}
+
+// month puts thirty days of a household into the data of a program.
+func (b *browser) month(t *testing.T, p *program) {
+	t.Helper()
+	if err := os.CopyFS(filepath.Join(p.dir, "data"), os.DirFS(b.past)); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // openBrowser starts it until the test ends, or dies: then the kernel ends it.
 func openBrowser(t *testing.T) *browser {
@@ -68,7 +81,7 @@ func openBrowser(t *testing.T) *browser {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("the browser does not start: %v", err)
 	}
-	return &browser{ctx}
+	return &browser{ctx: ctx}
 }
 
 // untilEnd stops the program when the test has ended, and so after its tabs: pages are

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -87,7 +86,7 @@ func browsePausing(t *testing.T, b *browser) {
 }
 
 // whereGroupsAre is the page on which groups and clients are paused by themselves.
-const whereGroupsAre = "/"
+const whereGroupsAre = "/clients"
 
 func browseWhy(t *testing.T, b *browser) {
 	up := newInternet(t)
@@ -184,11 +183,9 @@ func browseSelfAllow(t *testing.T, b *browser) {
 }
 
 func browseRanges(t *testing.T, b *browser) {
-	dir := t.TempDir()
-	month(t, filepath.Join(dir, "data"))
-	p := &program{t: t, dir: dir, config: filepath.Join(dir, "config.toml")}
-	p.write(basics("127.0.0.1:9") + locked(t) + starterList + "[privacy]\nkeep = \"800h\"\n")
-	p.again().start().untilEnd()
+	p := prepare(t, basics("127.0.0.1:9")+locked(t)+starterList+"[privacy]\nkeep = \"800h\"\n")
+	b.month(t, p)
+	p.start().untilEnd()
 	withScripts(t, b, p, func(t *testing.T, x *tab) {
 		x.visit("/")
 		for _, span := range []string{"7 days", "30 days", "24 hours"} {

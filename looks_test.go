@@ -41,11 +41,10 @@ const (
 
 // bigHouse prepares a program with thirty days behind it, and all that a page can have to
 // show: many of each, long names, lists that fail, rules that are held.
-func bigHouse(t *testing.T, upstream string) *program {
+func bigHouse(t *testing.T, b *browser, upstream string) *program {
 	t.Helper()
-	p := &program{t: t, dir: t.TempDir()}
-	p.config = filepath.Join(p.dir, "config.toml")
-	month(t, filepath.Join(p.dir, "data"))
+	p := prepare(t, "")
+	b.month(t, p)
 	var c strings.Builder
 	c.WriteString(basics(upstream) + locked(t) + "[privacy]\nkeep = \"800h\"\n[blocking]\ndeny = [\"never-to-be-reached.example\"]\n" + starterList)
 	for i := range manyLists - 1 {
@@ -71,7 +70,7 @@ func bigHouse(t *testing.T, upstream string) *program {
 		fmt.Fprintf(&c, "[[clients]]\nname = \"tablet of person %d\"\nmatch = [\"127.0.1.%d\"]\ngroups = [\"group %d\", \"group %d\"]\n", i, i+1, i%(manyGroups-2), (i+1)%(manyGroups-2))
 	}
 	p.write(c.String())
-	return p.again().start().untilEnd()
+	return p.start().untilEnd()
 }
 
 // bustle is what happens in the house that pages show.
@@ -199,8 +198,17 @@ func fileOf(path string) string {
 func browseLooks(t *testing.T, b *browser) {
 	script := axe(t)
 	up := newInternet(t)
+	t.Run("a fault", func(t *testing.T) {
+		x := b.tab(t, prepare(t, basics("127.0.0.1:9")+starterList).start().untilEnd().web)
+		x.visit("/login")
+		x.do(chromedp.Evaluate[chromedp.Void](script))
+		look[bool](x, `() => { document.querySelector("main").append(Object.assign(new Image(), { src: "/static/icon.svg" })); return true }`)
+		if got := strings.Join(look[[]string](x, violations, map[string]any{}), "\n"); !strings.Contains(got, "critical: ") || !strings.Contains(got, "image-alt") {
+			t.Errorf("axe-core does not find a picture without words, but %q", got)
+		}
+	})
 	t.Run("big", func(t *testing.T) {
-		p := bigHouse(t, up.address)
+		p := bigHouse(t, b, up.address)
 		p.bustle()
 		owner := b.tab(t, p.web)
 		owner.enter()
@@ -244,7 +252,7 @@ func browseLooks(t *testing.T, b *browser) {
 const lightest = 60_000
 
 func browseWeight(t *testing.T, b *browser) {
-	p := bigHouse(t, "127.0.0.1:9")
+	p := bigHouse(t, b, "127.0.0.1:9")
 	p.bustle()
 	x := b.tab(t, p.web)
 	x.enter()
