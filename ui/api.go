@@ -24,7 +24,7 @@ func reply(w http.ResponseWriter, status int, v any) {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	e.Encode(v) // whoever has gone cannot be told
+	e.Encode(whole(v)) // whoever has gone cannot be told
 }
 
 // fail writes an error as JSON.
@@ -57,16 +57,10 @@ func recognise(r *http.Request) {
 
 func (p *Page) status(w http.ResponseWriter, _ *http.Request) {
 	stats := p.Stats(Day)
-	reply(w, http.StatusOK, map[string]any{
-		"version":        p.Version,
-		"uptime_seconds": int64(time.Since(p.Started) / time.Second),
-		"blocking":       p.Blocker.Blocking(),
-		"queries":        p.Since(),
-		"no_account":     append([]Company{}, stats.NoAccount...),
-		"escapes":        stats.Escapes,
-		"one_source":     stats.OneSource,
-		"lists":          p.Lists.Lists(),
-		"upstreams":      p.Upstreams(),
+	reply(w, http.StatusOK, statusAnswer{
+		Version: p.Version, Uptime: int64(time.Since(p.Started) / time.Second), Blocking: p.Blocker.Blocking(), Queries: p.Since(),
+		NoAccount: stats.NoAccount, Escapes: stats.Escapes, OneSource: stats.OneSource,
+		Lists: p.Lists.Lists(), Upstreams: p.Upstreams(),
 	})
 }
 
@@ -206,7 +200,7 @@ func (p *Page) pause(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = p.Blocker.Pause(o.target(), d)
 	}
-	p.done(w, r, o.place(), err, http.StatusBadRequest, func() any { return map[string]any{"blocking": p.Blocker.Blocking()} })
+	p.done(w, r, o.place(), err, http.StatusBadRequest, func() any { return blockingAnswer{p.Blocker.Blocking()} })
 }
 
 func (p *Page) resume(w http.ResponseWriter, r *http.Request) {
@@ -214,7 +208,7 @@ func (p *Page) resume(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = p.Blocker.Resume(o.target())
 	}
-	p.done(w, r, o.place(), err, http.StatusBadRequest, func() any { return map[string]any{"blocking": p.Blocker.Blocking()} })
+	p.done(w, r, o.place(), err, http.StatusBadRequest, func() any { return blockingAnswer{p.Blocker.Blocking()} })
 }
 
 func (p *Page) healthz(w http.ResponseWriter, r *http.Request) {

@@ -121,10 +121,5 @@ func named(all []standing, name string) standing {
 // household answers with what the page shows.
 func (p *Page) household(w http.ResponseWriter, _ *http.Request) {
 	house := p.Household()
-	reply(w, http.StatusOK, map[string]any{
-		"groups":  append([]Group{}, house.Groups...),
-		"clients": append([]Client{}, house.Clients...),
-		"form":    p.Settings().Clients,
-		"today":   append([]Use{}, p.Today()...),
-	})
+	reply(w, http.StatusOK, householdAnswer{house.Groups, house.Clients, p.Settings().Clients, p.Today()})
 }

@@ -123,10 +123,7 @@ func (p *Page) companiesOf(w http.ResponseWriter, r *http.Request) {
 	}
 	name := r.URL.Query().Get("name")
 	if name == "" {
-		reply(w, http.StatusOK, struct {
-			Range Range `json:"range"`
-			Companies
-		}{s.Range, p.Companies(s.Range)})
+		reply(w, http.StatusOK, companiesAnswer{s.Range, p.Companies(s.Range)})
 		return
 	}
 	c, err := p.Company(s.Range, name)
@@ -136,10 +133,7 @@ func (p *Page) companiesOf(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		fail(w, http.StatusInternalServerError, err.Error())
 	default:
-		reply(w, http.StatusOK, struct {
-			Range Range `json:"range"`
-			CompanyDetail
-		}{s.Range, c})
+		reply(w, http.StatusOK, companyAnswer{s.Range, c})
 	}
 }
 

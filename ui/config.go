@@ -64,8 +64,5 @@ func (p *Page) config(w http.ResponseWriter, r *http.Request) {
 
 // configuration answers with what the page shows.
 func (p *Page) configuration(w http.ResponseWriter, _ *http.Request) {
-	running := p.Running()
-	running.Settings = append([]Setting{}, running.Settings...)
-	running.Warnings, running.Problems = append([]string{}, running.Warnings...), append([]string{}, running.Problems...)
-	reply(w, http.StatusOK, running)
+	reply(w, http.StatusOK, p.Running())
 }

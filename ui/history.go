@@ -67,19 +67,13 @@ func (p *Page) history(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	stats := p.Stats(s.Range)
-	answer := map[string]any{
-		"range":      s.Range,
-		"columns":    append([]Column{}, stats.Columns...),
-		"queries":    stats.Queries,
-		"blocked":    stats.Blocked,
-		"by_outcome": stats.Outcomes,
-		"by_list":    stats.Lists,
-		"by_owner":   append([]Company{}, stats.Companies...),
-		"no_account": append([]Company{}, stats.NoAccount...),
-		"escapes":    stats.Escapes,
+	answer := historyAnswer{
+		Range: s.Range, Columns: stats.Columns, Queries: stats.Queries, Blocked: stats.Blocked, ByOutcome: stats.Outcomes, ByList: stats.Lists,
+		ByOwner: stats.Companies, NoAccount: stats.NoAccount, Escapes: stats.Escapes,
 	}
 	if status, _ := p.may(r, ToRead); status == 0 {
-		answer["clients_today"] = append([]Use{}, p.Today()...)
+		today := p.Today()
+		answer.Today = &today
 	}
 	reply(w, http.StatusOK, answer)
 }

@@ -249,12 +249,12 @@ func (p *Page) refresh(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), refreshTime)
 	defer cancel()
 	err = p.Lists.Refresh(ctx, o.List, o.Force)
-	p.done(w, r, "/lists", err, http.StatusBadGateway, func() any { return map[string]any{"lists": p.Lists.Lists()} })
+	p.done(w, r, "/lists", err, http.StatusBadGateway, func() any { return listsAnswer{p.Lists.Lists()} })
 }
 
 func (p *Page) progress(w http.ResponseWriter, _ *http.Request) {
-	all := append([]Progress{}, p.Lists.Progress()...)
-	reply(w, http.StatusOK, map[string]any{"running": slices.ContainsFunc(all, Progress.Running), "lists": all})
+	all := p.Lists.Progress()
+	reply(w, http.StatusOK, progressAnswer{slices.ContainsFunc(all, Progress.Running), all})
 }
 
 // overlap answers when everything is counted, or when that takes too long: then it
@@ -266,11 +266,11 @@ func (p *Page) overlap(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		w.Header().Set("Retry-After", "10")
-		reply(w, http.StatusAccepted, map[string]any{"counting": true, "lists": []Overlap{}})
+		reply(w, http.StatusAccepted, overlapAnswer{true, []Overlap{}})
 	case err != nil:
 		fail(w, http.StatusServiceUnavailable, err.Error())
 	default:
-		reply(w, http.StatusOK, map[string]any{"counting": false, "lists": append([]Overlap{}, all...)})
+		reply(w, http.StatusOK, overlapAnswer{false, all})
 	}
 }
 
@@ -287,6 +287,6 @@ func (p *Page) changes(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		fail(w, http.StatusInternalServerError, err.Error())
 	default:
-		reply(w, http.StatusOK, map[string]any{"changes": all})
+		reply(w, http.StatusOK, changesAnswer{all})
 	}
 }

@@ -63,20 +63,16 @@ func (p *Page) filesFor(owner bool) (own []File, foreign int, err error) {
 // keeping answers with what the page shows.
 func (p *Page) keeping(w http.ResponseWriter, r *http.Request) {
 	held, kept := p.Kept()
-	answer := map[string]any{"settings": p.Settings(), "kept": kept, "history": held}
 	status, _ := p.may(r, ToRead)
 	files, foreign, err := p.filesFor(status == 0)
-	answer["files"], answer["foreign_files"] = append([]File{}, files...), foreign
-	if err != nil {
-		answer["problem"] = err.Error()
+	answer := keepingAnswer{Settings: p.Settings(), Kept: kept, History: held, Files: files, Foreign: foreign}
+	if ip, ok := device(r); ok && err == nil {
+		var about About
+		about, err = p.About(ip)
+		answer.About = &about
 	}
-	if ip, ok := device(r); ok {
-		about, err := p.About(ip)
-		if err != nil {
-			answer["problem"] = err.Error()
-		} else {
-			answer["about_you"] = about
-		}
+	if err != nil {
+		answer.Problem = err.Error()
 	}
 	reply(w, http.StatusOK, answer)
 }

@@ -15,13 +15,15 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
 // house is what a test's page shows.
 type house struct {
-	groups   []Switch // beside the default one
+	mu       sync.Mutex // of the pause, which events look at meanwhile
+	groups   []Switch   // beside the default one
 	clients  []Switch
 	changed  []Target // whose blocking was switched
 	stats    *Stats   // nil for the usual ones
@@ -44,6 +46,12 @@ type house struct {
 }
 
 func (h *house) Blocking() Blocking {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.blocking()
+}
+
+func (h *house) blocking() Blocking {
 	b := Blocking{Enabled: !h.paused, Groups: append([]Switch{{Name: "default", Enabled: !h.paused}}, h.groups...), Clients: h.clients}
 	if h.paused && !h.until.IsZero() {
 		b.Until = &h.until
@@ -52,6 +60,8 @@ func (h *house) Blocking() Blocking {
 }
 
 func (h *house) Pause(t Target, d time.Duration) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	if err := h.known(t); err != nil || t != (Target{}) {
 		return err
 	}
@@ -63,6 +73,8 @@ func (h *house) Pause(t Target, d time.Duration) error {
 }
 
 func (h *house) Resume(t Target) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	err := h.known(t)
 	h.paused = h.paused && (err != nil || t != Target{})
 	return err
@@ -70,7 +82,7 @@ func (h *house) Resume(t Target) error {
 
 // known notes whose blocking is switched, when there is such a one.
 func (h *house) known(t Target) error {
-	b := h.Blocking()
+	b := h.blocking()
 	for kind, one := range map[string]struct {
 		name string
 		of   []Switch
@@ -235,6 +247,9 @@ func call(p *Page, method, path, body string, words ...string) *httptest.Respons
 	}
 	w := httptest.NewRecorder()
 	p.ServeHTTP(w, r)
+	if err := asDescribed(r, w); err != nil {
+		panic(err) // no test knows of an answer that is not as the API is described
+	}
 	return w
 }
 

@@ -89,7 +89,10 @@ func share(part, whole uint64) string {
 		return "–"
 	}
 	percent := 100 * float64(part) / float64(whole)
-	if percent > 0 && percent < 10 {
+	switch {
+	case percent >= 99.5 && part < whole: // but not all
+		return strconv.FormatFloat(math.Floor(10*percent)/10, 'f', 1, 64) + " %"
+	case percent > 0 && percent < 10:
 		return strconv.FormatFloat(percent, 'f', 1, 64) + " %"
 	}
 	return strconv.FormatFloat(math.Round(percent), 'f', 0, 64) + " %"
@@ -378,7 +381,7 @@ func usesSay(form string) string {
 	case "anonymous":
 		return "By a hash of the address with a key that is destroyed at midnight. It tells devices apart within a day and is linked to nobody by name, so these numbers are not at the clients above."
 	}
-	return "How many asked, but not who: [privacy] clients is \"none\"."
+	return "This is not counted: [privacy] clients is \"none\"."
 }
 
 // keptClients says in words how whoever asked is kept.

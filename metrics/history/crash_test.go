@@ -2,6 +2,7 @@ package history
 
 import (
 	"bufio"
+	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -164,6 +165,7 @@ func FuzzOpen(f *testing.F) {
 func FuzzRow(f *testing.F) {
 	f.Add(busy(3).encode())
 	f.Add(new(sum).encode())
+	f.Add(must(hex.DecodeString(oldRow)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var s sum
 		if s.addRow(b, true) != nil {
