@@ -47,7 +47,7 @@ func browseSigningIn(t *testing.T, b *browser) {
 		}
 		x.write("#password", "wrong")
 		x.moved(401, x.pointer("main", "Sign in"))
-		x.reads("[role=alert]", "wrong password")
+		x.reads("[role=alert]", "Wrong password")
 		x.write("#password", secret)
 		x.key(kb.Enter)
 		x.reads("#state", "5 minutes")

@@ -281,7 +281,7 @@ func New(o Options) (*Page, error) {
 	p.streams.end, p.streams.watchers = make(chan struct{}), map[chan string]bool{}
 	var err error
 	p.page, err = template.New("").Funcs(template.FuncMap{"to": p.to, "pair": func(a, b any) []any { return []any{a, b} }, "number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few,
-		"coordinate": coordinate, "ofCompany": ofCompany, "words": words, "span": lasting, "at": at, "share": share, "size": size, "usesSay": usesSay, "keptNames": keptNames, "keptClients": keptClients, "milliseconds": func(d time.Duration) string { return milliseconds(float64(d) / 1e6) }}).
+		"coordinate": coordinate, "ofCompany": ofCompany, "words": words, "span": lasting, "at": at, "share": share, "size": size, "usesSay": usesSay, "keptNames": keptNames, "keptClients": keptClients, "latency": milliseconds, "milliseconds": func(d time.Duration) string { return milliseconds(float64(d) / 1e6) }}).
 		ParseFS(templates, "templates/*.html")
 	p.mux = http.NewServeMux()
 	for _, one := range p.table() {
