@@ -67,7 +67,7 @@ func TestPageRanges(t *testing.T) {
 		wantText(t, look(p, path), []string{
 			`<h2 id="numbers">The last ` + want.words + `</h2>`, `<a href="/?range=` + string(want.r) + `#numbers" aria-current="true">` + want.words + `</a>`,
 			`12 245</td><td>295</td></tr></tbody>`, `: 100 queries, 5 blocked</title></rect>`,
-			`<path class="all" d="M24 155.3h432V156h-432zM504 65.4h432V156h-432z"/>`, `<path class="bad" d="M44.5 156h455V156h-455zM500.5 153.8h455V156h-455z"/>`,
+			`<path class="all" d="M24 155.3h432V156h-432zM504 65.4h432V156h-432z"/>`, `<path class="bad" d="M24 156h432V156h-432zM504 153.8h432V156h-432z"/>`,
 			"way around this server in the last " + want.words,
 		}, nil)
 		if h.shown[0] != want.r {
