@@ -49,7 +49,10 @@ func TestBrowser(t *testing.T) {
 		{"looks", browseLooks},
 		{"weight", browseWeight},
 	} {
-		t.Run(one.name, func(t *testing.T) { one.test(t, b) })
+		t.Run(one.name, func(t *testing.T) {
+			t.Parallel()
+			one.test(t, b)
+		})
 	}
 }
 

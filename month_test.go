@@ -52,7 +52,7 @@ func TestMonth(t *testing.T) {
 		companies[i] = fmt.Sprintf("Tracking Company %d", i)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(now.AddDate(0, 0, -30).Sub(time.Now()))
+		time.Sleep(time.Until(now.AddDate(0, 0, -30)))
 		var mu sync.Mutex
 		counts := history.Counts{Blocked: map[string][resolver.Reasons]uint64{}, Owners: map[string]map[string][resolver.Reasons]uint64{}, NoAccount: map[string]uint64{}}
 		h := history.Open(history.Options{

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"net/http"
+	"slices"
 )
 
 // Running is the configuration as it runs.
@@ -33,11 +34,12 @@ type settingsTable struct {
 func newTables(all []Setting) []settingsTable {
 	var tables []settingsTable
 	for _, s := range all {
-		if len(tables) == 0 || tables[len(tables)-1].Name != s.Table {
+		at := slices.IndexFunc(tables, func(t settingsTable) bool { return t.Name == s.Table })
+		if at < 0 {
+			at = len(tables)
 			tables = append(tables, settingsTable{Name: s.Table})
 		}
-		last := &tables[len(tables)-1]
-		last.Settings = append(last.Settings, s)
+		tables[at].Settings = append(tables[at].Settings, s)
 	}
 	return tables
 }

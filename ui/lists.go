@@ -178,7 +178,12 @@ func newOverlapping(o Overlap) overlapping {
 }
 
 // Share is a part of the list's rules, in words.
-func (o overlapping) Share(rules int) string { return share(uint64(rules), uint64(o.Rules)) }
+func (o overlapping) Share(rules int) string {
+	if rules > 0 && rules < o.Rules/2000 {
+		return "less than 0.1 %"
+	}
+	return share(uint64(rules), uint64(o.Rules))
+}
 
 func (p *Page) lists(w http.ResponseWriter, r *http.Request) {
 	if name := r.URL.Query().Get("name"); name != "" {
