@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp/kb"
 	"github.com/miekg/dns"
@@ -34,6 +37,14 @@ func locked(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return fmt.Sprintf("password_hash = %q\n", hash)
+}
+
+// order is an order of a script that knows the password.
+func (p *program) order(path, body string) {
+	p.t.Helper()
+	if status, answer := p.webFrom(parent, "POST", path, body, asOwner); status != http.StatusOK {
+		p.t.Fatalf("%s %s: %d %s", path, body, status, answer)
+	}
 }
 
 func browseSigningIn(t *testing.T, b *browser) {
@@ -106,7 +117,15 @@ func browseWhy(t *testing.T, b *browser) {
 		x.reads(".answer", "is allowed")
 		x.reads("#allowances", "pixel.facebook.com for")
 		p.wantRcode("pixel.facebook.com", dns.RcodeSuccess)
+		if x.scripts { // also in what has been fetched again since
+			for _, path := range []string{"/api/v1/pause", "/api/v1/resume"} {
+				looks := x.asked("/why")
+				p.order(path, "")
+				x.wait("the page looks again", func() bool { return x.asked("/why") > looks })
+			}
+		}
 		x.follow("#allowances", "Block again")
+		x.reads(".answer", "is blocked")
 		x.lacks("main", "Allowed for a while")
 		p.wantRcode("pixel.facebook.com", dns.RcodeNameError)
 
@@ -269,17 +288,11 @@ func browseFollowing(t *testing.T, b *browser) {
 	x.wait("the page follows", func() bool { return x.following("/api/v1/events") })
 	asked, told := x.asked("/"), x.told()
 	look[bool](x, "() => { globalThis.untouched = true; return true }")
-	post := func(path, body string) {
-		t.Helper()
-		if status, answer := p.webFrom(parent, "POST", path, body, asOwner); status != http.StatusOK {
-			t.Fatalf("%s: %d %s", path, status, answer)
-		}
-	}
-	post("/api/v1/pause", `{"duration":"5m"}`)
+	p.order("/api/v1/pause", `{"duration":"5m"}`)
 	x.reads("#state", "Blocking is paused")
 	p.wantRcode("www.example.org", dns.RcodeSuccess)
 	x.reads("#totals", "queries 1")
-	post("/api/v1/resume", "")
+	p.order("/api/v1/resume", "")
 	x.reads("#state", "Trackers are blocked")
 	if !look[bool](x, "() => globalThis.untouched") {
 		t.Error("the page was loaded again as a whole")
@@ -290,7 +303,143 @@ func browseFollowing(t *testing.T, b *browser) {
 	}
 	// What somebody is about to press stays.
 	look[bool](x, `() => { document.querySelector("#state button").focus(); return true }`)
-	post("/api/v1/pause", `{"duration":"5m"}`)
+	p.order("/api/v1/pause", `{"duration":"5m"}`)
 	x.wait("it is told", func() bool { return x.told()-told > 3 && x.asked("/")-asked == x.told()-told })
 	x.reads("#state", "Trackers are blocked")
+}
+
+func browseSessions(t *testing.T, b *browser) {
+	p := prepare(t, basics("127.0.0.1:9")+locked(t)+starterList).start().untilEnd()
+	withScripts(t, b, p, func(t *testing.T, x *tab) {
+		other := b.tab(t, p.web)
+		other.enter()
+		x.enter()
+		x.follow("header", "Sessions")
+		x.follow("main", "Sign out everywhere")
+		x.reads("header", "Sign in")
+		other.visit("/clients")
+		other.reads("main", "Sign in to see this")
+		other.lacks("body", "Sign out")
+	})
+}
+
+func browseCompanies(t *testing.T, b *browser) {
+	p := prepare(t, basics("127.0.0.1:9")+locked(t)+starterList+"[privacy]\nkeep = \"800h\"\n")
+	b.month(t, p)
+	p.start().untilEnd()
+	withScripts(t, b, p, func(t *testing.T, x *tab) {
+		x.visit("/")
+		x.follow("#findings", "All companies")
+		x.reads("h1", "Who tried to follow you")
+		x.follow("nav[aria-label=Range]", "30 days")
+		x.reads("#companies", "120 companies tried to follow you", "Tracking Company 3")
+		counts := look[[]int](x, `() => [...document.querySelectorAll("#companies tbody tr td:first-of-type")].map(e => Number(e.innerText.replace(/\D/g, "")))`)
+		if len(counts) < 2 || !slices.IsSortedFunc(counts, func(a, b int) int { return b - a }) {
+			t.Errorf("the ranks are %v", counts)
+		}
+		x.follow("#companies", "Tracking Company 3")
+		x.reads("h1", "Tracking Company 3")
+		x.reads("#numbers", "The last 30 days")
+		x.follow("nav[aria-label=Range]", "7 days")
+		x.reads("#numbers", "The last 7 days")
+		x.follow("main", "All companies")
+		x.reads("#ranked", "The last 7 days")
+		x.follow("main", "Evidence of this month")
+		x.reads("body", "Tracking Company 3")
+	})
+}
+
+func browseLists(t *testing.T, b *browser) {
+	served := make(chan string) // what is answered to the next fetch; it waits for that
+	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case text := <-served:
+			fmt.Fprint(w, text)
+		case <-r.Context().Done():
+		}
+	}))
+	t.Cleanup(source.Close)
+	serve := func(text string) {
+		t.Helper()
+		select {
+		case served <- text:
+		case <-time.After(patience):
+			t.Fatal("nobody fetches")
+		}
+	}
+	p := prepare(t, basics("127.0.0.1:9")+locked(t)+starterList+fmt.Sprintf("[[lists]]\nname = \"slow\"\nsource = %q\npopular = \"hold\"\n", source.URL)).start().untilEnd()
+	text := "ads.example\n"
+	serve(text)
+	withScripts(t, b, p, func(t *testing.T, x *tab) {
+		again := func(what, want string) {
+			t.Helper()
+			if x.scripts {
+				x.reads(what, want)
+				return
+			}
+			x.wait(want, func() bool { x.visit("/lists"); return strings.Contains(x.text(what), want) })
+		}
+		x.enter()
+		x.visit("/lists")
+		again("#listtable", "slow")
+		x.follow("main", "Fetch all now")
+		x.reads("#fetching", "being fetched")
+		text += fmt.Sprintf("more-%v.example\n", x.scripts)
+		serve(text)
+		x.wait("it is fetched", func() bool {
+			if !x.scripts {
+				x.follow("header", "Lists")
+			}
+			return x.text("#fetching") == ""
+		})
+		again("#listtable", "+1 −0")
+		x.reads("#overlap", "What they have in common")
+
+		// A new rule against a popular name waits to be accepted.
+		name := map[bool]string{true: "wikipedia.org", false: "google.com"}[x.scripts]
+		x.follow("#listtable", "slow")
+		x.reads("h1", "slow")
+		x.follow("main", "Fetch now")
+		text += "||" + name + "^\n"
+		serve(text)
+		x.visit("/lists")
+		again("#listtable", "is held back: ||"+name)
+		p.wantRcode(name, dns.RcodeServerFailure)
+		x.follow("#listtable", "Accept held rules")
+		serve(text)
+		x.wait("it is in use", func() bool { return p.ask(name, dns.TypeA).Rcode == dns.RcodeNameError })
+		x.visit("/lists")
+		x.lacks("#listtable", "is held back")
+	})
+}
+
+func browsePrivacy(t *testing.T, b *browser) {
+	p := prepare(t, basics("127.0.0.1:9")+locked(t)+starterList).start().untilEnd()
+	withScripts(t, b, p, func(t *testing.T, x *tab) {
+		p.wantRcode("pixel.facebook.com", dns.RcodeNameError)
+		x.visit("/")
+		x.follow("footer", "exactly what is kept")
+		x.reads("main", "1 blocked or requested names in memory")
+		x.lacks("main", "Erase the whole history")
+		x.follow("main", "Erase what is kept about this device")
+		x.reads("[role=status]", "Read back: nothing is kept about this device any more.")
+		x.reads("main", "Nothing is kept about 127.0.0.1")
+		x.enter()
+		x.follow("header", "Privacy")
+		x.follow("main", "Erase the whole history")
+		x.reads("[role=status]", "Erased. Read back: the history is empty.")
+	})
+}
+
+func browseConfiguration(t *testing.T, b *browser) {
+	p := prepare(t, basics("127.0.0.1:9")+locked(t)+starterList).start().untilEnd()
+	withScripts(t, b, p, func(t *testing.T, x *tab) {
+		x.visit("/config")
+		x.reads("main", "Sign in to see this")
+		x.lacks("body", "data_dir")
+		x.enter()
+		x.follow("header", "Configuration")
+		x.reads("main", "password_hash", "data_dir", "config.toml:")
+		x.lacks("body", "argon2id")
+	})
 }

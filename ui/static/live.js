@@ -12,9 +12,9 @@
 
   async function renew() {
     try {
-      const query = new URLSearchParams(location.search);
-      query.delete("resolve"); // upstreams would be asked each time
-      const answer = await fetch(location.pathname + "?" + query, { headers: { Accept: "text/html" } });
+      const page = new URL(location.href);
+      page.searchParams.delete("resolve"); // upstreams would be asked each time
+      const answer = await fetch(page, { headers: { Accept: "text/html" } });
       if (!answer.ok) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const part of document.querySelectorAll("[data-live]")) {
