@@ -36,6 +36,7 @@ func TestBrowser(t *testing.T) {
 		name string
 		test func(*testing.T, *browser)
 	}{
+		{"looks", browseLooks}, // the longest
 		{"faults", browseFaults},
 		{"signing in", browseSigningIn},
 		{"sessions", browseSessions},
@@ -49,9 +50,9 @@ func TestBrowser(t *testing.T) {
 		{"privacy", browsePrivacy},
 		{"configuration", browseConfiguration},
 		{"live", browseLive},
+		{"below a path", browseBelow},
 		{"following", browseFollowing},
 		{"keys", browseKeys},
-		{"looks", browseLooks},
 		{"weight", browseWeight},
 	} {
 		t.Run(one.name, func(t *testing.T) {

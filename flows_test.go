@@ -443,3 +443,25 @@ func browseConfiguration(t *testing.T, b *browser) {
 		x.lacks("body", "argon2id")
 	})
 }
+
+// Below a path, all that a page leads to and asks for is below it, too.
+func browseBelow(t *testing.T, b *browser) {
+	p := prepare(t, basics("127.0.0.1:9")+"base_path = \"/dns/\"\n"+locked(t)+starterList).start().untilEnd()
+	withScripts(t, b, p, func(t *testing.T, x *tab) {
+		x.web += "/dns"
+		x.enter()
+		for _, room := range look[[]string](x, `() => [...document.querySelectorAll("nav[aria-label=Pages] a")].map(a => a.innerText)`) {
+			x.follow("nav[aria-label=Pages]", room)
+			x.reads("nav [aria-current=page]", room)
+			if x.scripts && look[bool](x, `() => Boolean(document.querySelector("[data-live]"))`) {
+				x.wait(room+" follows", func() bool { return x.following("/dns/api/v1/events") })
+			}
+		}
+		x.follow("header", "Now")
+		x.follow("#state", "5 minutes")
+		x.reads("#state", "Blocking is paused")
+		x.follow("#state", "Resume blocking")
+		x.follow("header", "Sign out")
+		x.reads("header", "Sign in")
+	})
+}

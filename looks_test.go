@@ -32,22 +32,16 @@ func axe(t *testing.T) string {
 	return string(source)
 }
 
-// Of a household: how many there are of each.
-const (
-	manyGroups  = 20
-	manyClients = 50
-	manyLists   = 30
-)
-
 // bigHouse prepares a program with thirty days behind it, and all that a page can have to
-// show: many of each, long names, lists that fail, rules that are held.
-func bigHouse(t *testing.T, b *browser, upstream string) *program {
+// show: long names, lists that fail, rules that are held; and so many groups, clients and
+// lists.
+func bigHouse(t *testing.T, b *browser, upstream string, groups, clients, lists int) *program {
 	t.Helper()
 	p := prepare(t, "")
 	b.month(t, p)
 	var c strings.Builder
 	c.WriteString(basics(upstream) + locked(t) + "[privacy]\nkeep = \"800h\"\n[blocking]\ndeny = [\"never-to-be-reached.example\"]\n" + starterList)
-	for i := range manyLists - 1 {
+	for i := range lists - 2 {
 		fmt.Fprintf(&c, "[[lists]]\nname = \"list %d\"\nsource = %q\n", i, p.file(fmt.Sprintf("list-%d.txt", i), fmt.Sprintf("ads%d.example\nthis is no rule\n", i)))
 		switch i {
 		case 0:
@@ -62,12 +56,12 @@ func bigHouse(t *testing.T, b *browser, upstream string) *program {
 	}
 	fmt.Fprintf(&c, "[[lists]]\nname = %q\nsource = %q\n", strings.Repeat("a-list-with-a-very-long-name", 3), p.file(strings.Repeat("long", 30)+".txt", "ads.example\n"))
 	c.WriteString("[groups.default]\nno_account = [\"TikTok\", \"Meta\"]\n")
-	for i := range manyGroups - 2 {
+	for i := range groups - 2 {
 		fmt.Fprintf(&c, "[groups.\"group %d\"]\n", i)
 	}
 	fmt.Fprintf(&c, "[groups.%s]\nblock = false\n", strings.Repeat("long-group-name-", 5))
-	for i := range manyClients {
-		fmt.Fprintf(&c, "[[clients]]\nname = \"tablet of person %d\"\nmatch = [\"127.0.1.%d\"]\ngroups = [\"group %d\", \"group %d\"]\n", i, i+1, i%(manyGroups-2), (i+1)%(manyGroups-2))
+	for i := range clients {
+		fmt.Fprintf(&c, "[[clients]]\nname = \"tablet of person %d\"\nmatch = [\"127.0.1.%d\"]\ngroups = [\"group %d\", \"group %d\"]\n", i, i+1, i%(groups-2), (i+1)%(groups-2))
 	}
 	p.write(c.String())
 	return p.start().untilEnd()
@@ -205,40 +199,45 @@ func browseLooks(t *testing.T, b *browser) {
 			t.Errorf("axe-core does not find a picture without words, but %q", got)
 		}
 	})
-	t.Run("big", func(t *testing.T) {
-		p := bigHouse(t, b, up.address)
-		p.bustle()
-		owner := b.tab(t, p.web)
-		owner.enter()
-		why := []string{"/why?name=pixel.facebook.com", "/why?name=cloaked.example.org&resolve=true", "/why?name=www.example.org&client=tablet+of+person+1&type=A"}
-		owner.wait("rules of the refresh are held", func() bool {
+	p := bigHouse(t, b, up.address, 6, 6, 8)
+	p.bustle()
+	why := []string{"/why?name=pixel.facebook.com", "/why?name=cloaked.example.org&resolve=true", "/why?name=www.example.org&client=tablet+of+person+1&type=A"}
+	t.Run("owner", func(t *testing.T) {
+		t.Parallel()
+		x := b.tab(t, p.web)
+		x.enter()
+		x.wait("rules of the refresh are held", func() bool {
 			_, body := p.get("/api/v1/status")
 			return strings.Contains(body, `"held": true`) && strings.Contains(body, "no such file")
 		})
-		for _, page := range owner.shapes(append([]string{"/"}, why...)...) {
-			owner.visit(page)
-			owner.inspect("owner-"+fileOf(page), script)
+		for _, page := range x.shapes(append([]string{"/"}, why...)...) {
+			x.visit(page)
+			x.inspect("owner-"+fileOf(page), script)
 		}
-		owner.visit("/api/v1/report?format=html")
-		owner.inspect("evidence", script)
-		owner.visit("/recent")
-		look[bool](owner, `() => { document.querySelector("#blockedhere input[name=name]").value = "a..b"; return true }`)
-		owner.moved(400, owner.pointer("#blockedhere", "Ask the owner"))
-		owner.inspect("problem", script)
-		owner.visit("/")
-		owner.follow("#state", "5 minutes")
-		owner.inspect("owner-paused", script)
-		owner.follow("header", "Sign out")
-		for _, page := range owner.shapes("/", "/login", why[0]) {
-			owner.visit(page)
-			owner.inspect("visitor-"+fileOf(page), script)
+		x.visit("/api/v1/report?format=html")
+		x.inspect("evidence", script)
+		x.visit("/")
+		x.follow("#state", "5 minutes")
+		x.inspect("owner-paused", script)
+	})
+	t.Run("visitor", func(t *testing.T) {
+		t.Parallel()
+		x := b.tab(t, p.web)
+		for _, page := range x.shapes("/", "/login", why[0]) {
+			x.visit(page)
+			x.inspect("visitor-"+fileOf(page), script)
 		}
-		owner.visit("/login")
-		owner.write("#password", "wrong")
-		owner.moved(401, owner.pointer("main", "Sign in"))
-		owner.inspect("login-wrong", script)
+		x.visit("/login")
+		x.write("#password", "wrong")
+		x.moved(401, x.pointer("main", "Sign in"))
+		x.inspect("login-wrong", script)
+		x.visit("/recent")
+		look[bool](x, `() => { document.querySelector("#blockedhere input[name=name]").value = "a..b"; return true }`)
+		x.moved(400, x.pointer("#blockedhere", "Ask the owner"))
+		x.inspect("problem", script)
 	})
 	t.Run("empty", func(t *testing.T) {
+		t.Parallel()
 		p := prepare(t, "lists = []\n"+basics("127.0.0.1:9")).start().untilEnd()
 		x := b.tab(t, p.web)
 		for _, page := range x.shapes("/", "/login", "/why?name=www.example.org") {
@@ -252,7 +251,7 @@ func browseLooks(t *testing.T, b *browser) {
 const lightest = 60_000
 
 func browseWeight(t *testing.T, b *browser) {
-	p := bigHouse(t, b, "127.0.0.1:9")
+	p := bigHouse(t, b, "127.0.0.1:9", 20, 50, 30)
 	p.bustle()
 	x := b.tab(t, p.web)
 	x.enter()
