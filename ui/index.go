@@ -28,6 +28,7 @@ type index struct {
 	Who       who
 	Requests  []Request // that wait, for who may answer them
 	Written   Written   // likewise
+	Back      string    // where what is done about those leads
 }
 
 // Felt is how long people waited for answers of late.
@@ -68,7 +69,7 @@ func (p *Page) index(w http.ResponseWriter, r *http.Request) {
 		today, _ = p.sinceMidnight(p.Stats(Day).Columns)
 	}
 	all := p.Lists.Lists()
-	v := index{frame: p.frame(r, "", "/"), Blocking: p.Blocker.Blocking(), Stats: stats, Today: today, Felt: p.Felt(),
+	v := index{frame: p.frame(r, "", "/"), Back: "/", Blocking: p.Blocker.Blocking(), Stats: stats, Today: today, Felt: p.Felt(),
 		Span: asked, Spans: spans, Figure: newQueriesFigure(stats, asked, p.Zone), Upstreams: p.Upstreams(),
 		Companies: newBars(stats.Companies), NoAccount: newBars(stats.NoAccount), Around: newWaysAround(stats.Escapes, all)}
 	if v.MayChange {

@@ -308,7 +308,7 @@ func TestLogin(t *testing.T) {
 	if w := call(p, "GET", "/", ""); len(w.Result().Cookies()) != 0 {
 		t.Error("a cookie for who has not signed in")
 	}
-	if w := call(p, "POST", "/login", "password=wrong", form); w.Code != 401 || !strings.Contains(w.Body.String(), "wrong password") {
+	if w := call(p, "POST", "/login", "password=wrong", form); w.Code != 401 || !strings.Contains(w.Body.String(), "Wrong password") {
 		t.Errorf("wrong password: %d", w.Code)
 	}
 	w := call(p, "POST", "/login", url.Values{"password": {"correct horse"}}.Encode(), form)

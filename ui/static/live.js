@@ -12,9 +12,9 @@
 
   async function renew() {
     try {
-      // What is to be explained would be asked of upstreams each time.
-      const query = location.pathname.endsWith("/why") ? "" : location.search;
-      const answer = await fetch(location.pathname + query, { headers: { Accept: "text/html" } });
+      const page = new URL(location.href);
+      page.searchParams.delete("resolve"); // upstreams would be asked each time
+      const answer = await fetch(page, { headers: { Accept: "text/html" } });
       if (!answer.ok) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const part of document.querySelectorAll("[data-live]")) {

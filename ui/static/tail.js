@@ -27,7 +27,7 @@
     const fresh = document.createDocumentFragment();
     for (const seen of sight.seen) {
       const row = fresh.appendChild(document.createElement("tr"));
-      cell(row, "td", new Date(seen.time).toLocaleTimeString());
+      cell(row, "td", new Date(seen.time).toLocaleTimeString(document.documentElement.lang, { hourCycle: "h23" }));
       const name = cell(row, "th", seen.name, seen.type, seen.behind && words.behind + ": " + seen.behind);
       name.scope = "row";
       cell(row, "td", seen.owner, seen.category.replaceAll("_", " "));
