@@ -38,6 +38,10 @@ func runCheck(c *cobra.Command, f *flags, download bool) error {
 	for _, w := range config.warnings() {
 		fmt.Fprintf(out, "%v (warning)\n", w)
 	}
+	if _, err := config.keyPair(); err != nil {
+		fmt.Fprintln(out, err) // which says where
+		return errSilent
+	}
 	dir, err := config.dataDir(f.data)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -88,18 +88,11 @@ func change(c *cobra.Command, f *flags, web, what string, t pauseTarget, body an
 	if t.group != "" && t.client != "" {
 		return errUsage{errors.New("either --group or --client, not both")}
 	}
-	if web == "" {
-		config, err := f.loadConfig()
-		if err != nil {
-			return err
-		}
-		if web = config.Web.Listen; web == "" {
-			return fmt.Errorf("[web] listen is \"\": without the page's API the running server cannot be told; turn it on, at least on \"127.0.0.1:8080\"")
-		}
-	} else if err := listenAddress(web); err != nil {
-		return errUsage{err}
+	to, err := f.running(web)
+	if err != nil {
+		return err
 	}
-	status, err := call(c.Context(), "http://"+reachable(web)+"/api/v1/"+what, body)
+	status, err := to.change(c.Context(), what, body)
 	if err != nil {
 		return err
 	}
@@ -117,6 +110,42 @@ func change(c *cobra.Command, f *flags, web, what string, t pauseTarget, body an
 		fmt.Fprintf(c.OutOrStdout(), "blocking is off%s until %s\n", whose, until.Local().Format(format))
 	}
 	return nil
+}
+
+// running is the page of the running server.
+type running struct {
+	url    string
+	client *http.Client
+}
+
+// errNoPage says that the running server cannot be spoken to.
+var errNoPage = errors.New("[web] listen is \"\": without the page's API the running server cannot be told; turn it on, at least on \"127.0.0.1:8080\"")
+
+// running finds it, by the configuration, or at the address web where that is not "".
+func (f *flags) running(web string) (*running, error) {
+	if web != "" {
+		if err := listenAddress(web); err != nil {
+			return nil, errUsage{err}
+		}
+	}
+	c, err := f.loadConfig()
+	switch {
+	case err != nil && web == "":
+		return nil, err
+	case err != nil: // who writes the address can pause also while the configuration is broken
+		c = defaults()
+	}
+	if web = cmp.Or(web, c.Web.Listen); web == "" {
+		return nil, errNoPage
+	}
+	if !c.Web.TLS {
+		return &running{"http://" + reachable(web), http.DefaultClient}, nil
+	}
+	pinned, err := c.pinned()
+	if err != nil {
+		return nil, err
+	}
+	return &running{"https://" + reachable(web), &http.Client{Transport: &http.Transport{TLSClientConfig: pinned}}}, nil
 }
 
 // blockingState is the part of the API's answer that a pause is about.
@@ -143,48 +172,65 @@ func (b *blockingState) of(t pauseTarget) (enabled bool, until *time.Time, whose
 	return b.Blocking.Enabled, b.Blocking.Until, ""
 }
 
-// call posts body and decodes the answer. An error of the API is told in its words.
-func call(ctx context.Context, url string, body any) (blockingState, error) {
+// change posts body and decodes the answer. An error of the API is told in its words.
+func (to *running) change(ctx context.Context, what string, body any) (blockingState, error) {
 	var state blockingState
 	b, err := json.Marshal(body)
 	if err != nil {
 		return state, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(b))
+	answer, err := to.ask(ctx, http.MethodPost, "/api/v1/"+what, bytes.NewReader(b))
 	if err != nil {
 		return state, err
 	}
-	request.Header.Set("Content-Type", "application/json")
+	if err := json.Unmarshal(answer, &state); err != nil {
+		return state, fmt.Errorf("what answers at %s is not deadpixel: %w", to.url, err)
+	}
+	return state, nil
+}
+
+// maxAnswer bounds what is read of an answer, in bytes.
+const maxAnswer = 16 << 20
+
+// errRefused is wrapped by errors that the API tells; others say that none answered.
+var errRefused = errors.New("the server refused")
+
+// ask asks the running server, and returns the body of its answer.
+func (to *running) ask(ctx context.Context, method, path string, body io.Reader) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, method, to.url+path, body)
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
 	if secret := os.Getenv(passwordVariable); secret != "" {
 		request.SetBasicAuth("deadpixel", secret)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := to.client.Do(request)
 	if err != nil {
-		return state, fmt.Errorf("no running server answers at %s: %w", url, errors.Unwrap(err))
+		return nil, fmt.Errorf("no running server answers at %s: %w", to.url, errors.Unwrap(err))
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return state, err
+		return nil, err
 	}
 	if response.StatusCode == http.StatusUnauthorized {
-		return state, fmt.Errorf("the server wants the password of the page: put it into $%s", passwordVariable)
+		return nil, fmt.Errorf("%w: it wants the password of the page: put it into $%s", errRefused, passwordVariable)
 	}
 	if response.StatusCode != http.StatusOK {
 		var refusal struct {
 			Error string `json:"error"`
 		}
 		if json.Unmarshal(answer, &refusal) != nil || refusal.Error == "" {
-			refusal.Error = strings.TrimSpace(string(answer))
+			return nil, fmt.Errorf("what answers at %s is not deadpixel, or another version of it: %s", to.url, response.Status)
 		}
-		return state, fmt.Errorf("the server refused (%s): %s", response.Status, refusal.Error)
+		return nil, fmt.Errorf("%w (%s): %s", errRefused, response.Status, refusal.Error)
 	}
-	if err := json.Unmarshal(answer, &state); err != nil {
-		return state, fmt.Errorf("what answers at %s is not deadpixel: %w", url, err)
-	}
-	return state, nil
+	return answer, nil
 }
 
 // reachable makes an address to connect to of one to listen on.

@@ -35,6 +35,9 @@ type Config struct {
 		AllowFrom []string `toml:"allow_from"`
 		RateLimit int      `toml:"rate_limit"`
 
+		Certificate string `toml:"certificate"`
+		PrivateKey  string `toml:"private_key"`
+
 		TrustECSFrom []string `toml:"trust_ecs_from"`
 		LeaseFiles   []string `toml:"lease_files"`
 	} `toml:"dns"`
@@ -87,10 +90,17 @@ type Config struct {
 		AllowFrom    []string `toml:"allow_from"`
 		Hosts        []string `toml:"hosts"`
 		PasswordHash string   `toml:"password_hash"`
+
+		TrustedProxies []string      `toml:"trusted_proxies"`
+		BasePath       string        `toml:"base_path"`
+		TLS            bool          `toml:"tls"`
+		Tokens         []TokenConfig `toml:"tokens"`
 	} `toml:"web"`
 
 	Privacy struct {
 		Clients string        `toml:"clients"`
+		Queries string        `toml:"queries"`
+		LogTo   []string      `toml:"log_to"`
 		Keep    time.Duration `toml:"keep"`
 		Recent  time.Duration `toml:"recent"`
 	} `toml:"privacy"`
@@ -135,20 +145,22 @@ type ClientConfig struct {
 	Groups []string `toml:"groups"`
 }
 
+// TokenConfig is one [[web.tokens]] entry.
+type TokenConfig struct {
+	Name    string   `toml:"name"`
+	Hash    string   `toml:"hash"`
+	Scopes  []string `toml:"scopes"`
+	Expires string   `toml:"expires"`
+}
+
 // Size is a number of bytes.
 type Size int64
 
 // unbuilt are the promised keys whose feature this version does not have.
 var unbuilt = map[string]string{
-	"dns.tls_listen":      "DNS over TLS for clients",
-	"dns.https_listen":    "DNS over HTTPS for clients",
-	"dns.quic_listen":     "DNS over QUIC for clients",
-	"dns.certificate":     "encrypted DNS for clients",
-	"dns.private_key":     "encrypted DNS for clients",
-	"web.trusted_proxies": "running behind a reverse proxy",
-	"web.base_path":       "running behind a reverse proxy",
-	"web.tls":             "TLS for the page",
-	"privacy.queries":     "the log of queries",
+	"dns.tls_listen":   "DNS over TLS for clients",
+	"dns.https_listen": "DNS over HTTPS for clients",
+	"dns.quic_listen":  "DNS over QUIC for clients",
 }
 
 // defaults are the built-in defaults; a test proves that config.toml says the same.
@@ -185,7 +197,9 @@ func defaults() *Config {
 	c.Cache.Prefetch = true
 	c.Web.Listen = ":8080"
 	c.Web.AllowFrom, c.Web.Hosts = []string{}, []string{}
+	c.Web.TrustedProxies, c.Web.BasePath, c.Web.Tokens = []string{}, "/", []TokenConfig{}
 	c.Privacy.Recent = 10 * time.Minute
+	c.Privacy.Queries, c.Privacy.LogTo = "none", []string{toStore}
 	c.Privacy.Clients, c.Privacy.Keep = "anonymous", 30*24*time.Hour
 	return c
 }
@@ -296,9 +310,12 @@ func (f flags) loadConfig() (*Config, error) {
 		}
 	}
 	if f.logLevel != "" {
-		c.Log.Level = f.logLevel
+		c.Log.Level, c.flags["log.level"] = f.logLevel, "--log-level"
 		_, err := logLevel(f.logLevel)
 		problems = append(problems, flagError("--log-level", err))
+	}
+	if f.data != "" {
+		c.DataDir, c.flags["data_dir"] = f.data, "--data"
 	}
 	if _, err := c.dataDir(f.data); err != nil {
 		problems = append(problems, err)

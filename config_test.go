@@ -66,12 +66,12 @@ func TestConfigFileHasEveryKey(t *testing.T) {
 
 // What config.toml shows as a comment is right when somebody takes the marks away.
 func TestConfigFileExamples(t *testing.T) {
-	example := regexp.MustCompile(`(?m)^# ((\[\[clients|\[groups\.|"|name |match |groups |services ).*)$`)
+	example := regexp.MustCompile(`(?m)^# ((\[\[clients|\[\[web\.|\[groups\.|"|name |match |groups |services |hash |scopes |expires ).*)$`)
 	c, err := parseConfig("t.toml", example.ReplaceAllString(defaultConfig, "$1"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Clients) != 1 || len(c.Clients[0].Match) != 6 || len(c.Groups["kids"].Services) != 1 || len(c.Local) != 3 {
+	if len(c.Clients) != 1 || len(c.Clients[0].Match) != 6 || len(c.Groups["kids"].Services) != 1 || len(c.Local) != 3 || len(c.Web.Tokens) != 1 {
 		t.Errorf("got %+v, %+v, %v", c.Clients, c.Groups["kids"], c.Local)
 	}
 }
@@ -91,7 +91,7 @@ func keysOf(t reflect.Type, prefix string) []string {
 			keys = append(keys, keysOf(reflect.TypeFor[ListConfig](), key+"[0].")...)
 		case field.Type == reflect.TypeFor[map[string]GroupConfig]():
 			keys = append(keys, keysOf(reflect.TypeFor[GroupConfig](), key+".default.")...)
-		case field.Type == reflect.TypeFor[[]ClientConfig](): // there is none by default; see TestConfigFileExamples
+		case field.Type == reflect.TypeFor[[]ClientConfig](), field.Type == reflect.TypeFor[[]TokenConfig](): // there is none by default; see TestConfigFileExamples
 		default:
 			keys = append(keys, key)
 		}
@@ -140,7 +140,11 @@ func TestConfigMistakes(t *testing.T) {
 		{"bad level", "[log]\nlevel = \"loud\"", "t.toml:2: log.level"},
 		{"bad hash", "[web]\npassword_hash = \"secret\"", "t.toml:2: web.password_hash"},
 		{"unbuilt key", "[dns]\ntls_listen = [\":853\"]", "t.toml:2: dns.tls_listen"},
-		{"unbuilt key of a table", "[privacy]\nqueries = \"all\"", "t.toml:2: privacy.queries: this version has no such feature yet"},
+		{"bad queries", "[privacy]\nqueries = \"some\"", `t.toml:2: privacy.queries: "some" is none of "none", "blocked", "all"`},
+		{"bad sink", "[privacy]\nlog_to = [\"syslog\"]", `t.toml:2: privacy.log_to: "syslog" is none of "store"`},
+		{"bad dnstap", "[privacy]\nlog_to = [\"dnstap+udp://x\"]", `t.toml:2: privacy.log_to: "dnstap+udp://x" is no place for dnstap`},
+		{"bad server", "[privacy]\nlog_to = [\"postgres://u:secret@h:port/\"]", "t.toml:2: privacy.log_to: no address of a PostgreSQL server"},
+		{"two of a kind", "[privacy]\nlog_to = [\"store\", \"store\"]", `t.toml:2: privacy.log_to: there are two of the kind "store"`},
 		{"bad form of clients", "[privacy]\nclients = \"some\"", `t.toml:2: privacy.clients: "some" is none of "none", "anonymous", "full"`},
 		{"keep too short", "[privacy]\nkeep = \"1m\"", `t.toml:2: privacy.keep: has to be between "1h" and "87600h"`},
 		{"keep too long", "[privacy]\nkeep = \"720000h\"", "t.toml:2: privacy.keep: has to be between"},
@@ -170,6 +174,16 @@ func TestConfigMistakes(t *testing.T) {
 		{"everybody a forwarder", "[dns]\ntrust_ecs_from = [\"any\"]", `t.toml:2: dns.trust_ecs_from: "any" is no forwarder`},
 		{"the world a forwarder", "[dns]\ntrust_ecs_from = [\"::/0\"]", `t.toml:2: dns.trust_ecs_from: "::/0" is no forwarder`},
 		{"bad forwarder", "[dns]\ntrust_ecs_from = [\"router\"]", "t.toml:2: dns.trust_ecs_from"},
+		{"TLS without a certificate", "[web]\ntls = true", "t.toml:2: web.tls: needs [dns] certificate and private_key"},
+		{"a certificate without its key", "[dns]\ncertificate = \"/c.pem\"", "t.toml:2: dns.certificate: needs private_key"},
+		{"a key without its certificate", "[dns]\nprivate_key = \"/k.pem\"", "t.toml:2: dns.private_key: needs certificate"},
+		{"bad proxy", "[web]\ntrusted_proxies = [\"nginx\"]", `t.toml:2: web.trusted_proxies: "nginx" is no address`},
+		{"bad base path", "[web]\nbase_path = \"dns\"", `t.toml:2: web.base_path: "dns" is no path`},
+		{"a base path of our own", "[web]\nbase_path = \"/api/\"", "t.toml:2: web.base_path"},
+		{"a token without a name", "[[web.tokens]]\nhash = \"x\"\nscopes = [\"read\"]", "t.toml:1: web.tokens.name: a token needs a name"},
+		{"bad hash of a token", "[[web.tokens]]\nname = \"x\"\nhash = \"x\"\nscopes = [\"read\"]", "t.toml:3: web.tokens.hash: no hash of a token"},
+		{"bad scope", "[[web.tokens]]\nname = \"x\"\nhash = \"x\"\nscopes = [\"all\"]", `t.toml:4: web.tokens.scopes: "all" is none of "read"`},
+		{"bad end of a token", "[[web.tokens]]\nname = \"x\"\nhash = \"x\"\nscopes = [\"read\"]\nexpires = \"soon\"", `t.toml:5: web.tokens.expires: "soon" is no day`},
 		{"owners too often", "[owners]\nrefresh = \"1s\"", "t.toml:2: owners.refresh"},
 	}
 	for _, c := range cases {

@@ -136,6 +136,8 @@ func (d *decoder) set(key string, field reflect.Value, value any) {
 		d.stringTable(key, "", tree, *p)
 	case *[]ListConfig:
 		tables(d, key, value, p, defaultList)
+	case *[]TokenConfig:
+		tables(d, key, value, p, func() TokenConfig { return TokenConfig{Scopes: []string{}} })
 	case *[]ClientConfig:
 		tables(d, key, value, p, func() ClientConfig { return ClientConfig{Match: []string{}, Groups: []string{}} })
 	case *map[string]GroupConfig:

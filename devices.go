@@ -101,7 +101,14 @@ func (d devices) Ask(ip netip.Addr, written string) error {
 	return d.s.requests.put(request{ip, name, time.Now()})
 }
 
-// forgetDevice erases what is remembered of an address, and says how much it was.
+// forgetDevice erases what is remembered of an address, also what it may ask for a while,
+// and says how much it was.
 func (s *server) forgetDevice(ip netip.Addr) int {
-	return s.recent.forget(ip, time.Now()) + s.requests.drop(from(ip))
+	n := s.recent.forget(ip, time.Now()) + s.requests.drop(from(ip))
+	for _, one := range s.allowed.All(time.Now()) {
+		if one.Address == ip && s.allowed.Remove(one) {
+			n++
+		}
+	}
+	return n
 }

@@ -95,7 +95,7 @@ func (g *generation) explainAddress(e *ui.Explanation, a asker, ip netip.Addr) {
 
 // decided fills in the rule that decides.
 func (g *generation) decided(e *ui.Explanation, a asker, x lists.Explanation) {
-	e.Rule, e.Source, e.Line, e.Group = x.Rule, x.Source, x.Line, x.Group
+	e.Rule, e.Source, e.Line, e.Group = x.Rule, withoutAccount(x.Source), x.Line, x.Group
 	if x.Source == g.rulesBy {
 		e.Offer = &ui.Offer{Written: true, Rule: x.Rule, Of: x.Group}
 	}
@@ -116,7 +116,7 @@ func tell(e *ui.Explanation, found []lists.Explanation) {
 
 // ruleOf is a rule that matches, in the words of the page.
 func ruleOf(x lists.Explanation) ui.Rule {
-	return ui.Rule{Verdict: wordFor(x.Verdict), List: x.List, Rule: x.Rule, Source: x.Source, Line: x.Line, Group: x.Group}
+	return ui.Rule{Verdict: wordFor(x.Verdict), List: x.List, Rule: x.Rule, Source: withoutAccount(x.Source), Line: x.Line, Group: x.Group}
 }
 
 // asleep adds the rules that would match if their lists applied.
@@ -279,7 +279,7 @@ func (g *generation) link(e *ui.Explanation, a asker, step *resolver.Step, first
 		}
 	}
 	if len(found) > 0 {
-		l.List, l.Rule, l.Source, l.Line = found[0].List, found[0].Rule, found[0].Source, found[0].Line
+		l.List, l.Rule, l.Source, l.Line = found[0].List, found[0].Rule, withoutAccount(found[0].Source), found[0].Line
 	}
 	if step.Inside {
 		l.Verdict, l.List, l.Rule, l.Source, l.Line = verdictBlocked, resolver.RebindList, e.Name, g.config.file, g.lineOf(resolver.RebindList, a)

@@ -24,6 +24,7 @@ func (s *server) record(c *Config) (end func(), err error) {
 		Settings: settings,
 		Counts:   func() history.Counts { return history.Counts(s.metrics.Counts()) },
 		Client:   s.clientName,
+		Owner:    s.ownerOf,
 		Log:      s.log,
 	})
 	ctx, stop := context.WithCancel(context.Background())
@@ -60,13 +61,13 @@ var ranges = map[ui.Range]history.Range{ui.Day: history.Day, ui.Week: history.We
 
 // stats are the numbers of the page.
 func (s *server) stats(r ui.Range) ui.Stats {
-	since, in := s.metrics.Counts(), s.history.Read(ranges[r])
-	st := ui.Stats{Since: byOutcome(since.Outcomes), Outcomes: byOutcome(in.Outcomes), Queries: in.Queries(), Blocked: in.Outcomes[resolver.Blocked],
+	in := s.history.Read(ranges[r])
+	st := ui.Stats{Outcomes: byOutcome(in.Outcomes), Queries: in.Queries(), Blocked: in.Outcomes[resolver.Blocked],
 		Lists: map[string]map[string]uint64{}, Escapes: map[string]uint64{}, OneSource: s.metrics.OneSource()}
 	for _, c := range in.Columns {
 		st.Columns = append(st.Columns, ui.Column(c))
 	}
-	for list, reasons := range in.Counts.Blocked {
+	for list, reasons := range in.Sums.Blocked {
 		st.Lists[list] = map[string]uint64{}
 		for reason, n := range reasons {
 			st.Lists[list][resolver.Reason(reason).String()] = n
@@ -75,7 +76,11 @@ func (s *server) stats(r ui.Range) ui.Stats {
 	for kind := resolver.ByCanary; kind < resolver.Escapes; kind++ {
 		st.Escapes[kind.String()] = in.Escapes[kind]
 	}
-	st.Companies, st.NoAccount = ranked(in.Owners), ranked(in.NoAccount)
+	attempts := map[string]uint64{}
+	for name, c := range in.Companies {
+		attempts[name] = c.Attempts()
+	}
+	st.Companies, st.NoAccount = ranked(attempts), ranked(in.NoAccount)
 	for _, name := range s.current.Load().without.Load().companies() {
 		if !slices.ContainsFunc(st.NoAccount, func(c ui.Company) bool { return c.Name == name }) {
 			st.NoAccount = append(st.NoAccount, ui.Company{Name: name})
@@ -96,7 +101,7 @@ func byOutcome(counts [resolver.Outcomes]uint64) map[string]uint64 {
 func ranked(counts map[string]uint64) []ui.Company {
 	var all []ui.Company
 	for name, n := range counts {
-		if name != "" {
+		if name != "" && n > 0 {
 			all = append(all, ui.Company{Name: name, Count: n})
 		}
 	}
@@ -119,7 +124,7 @@ func (s *server) today() []ui.Use {
 func (s *server) held() ui.Held {
 	h, c := s.history.Held(), s.current.Load().config
 	return ui.Held{File: h.File, Bytes: h.Bytes, Minutes: h.Minutes, Hours: h.Hours, Days: h.Days, Waiting: h.Waiting, Form: c.Privacy.Clients,
-		Clients: h.Clients, Key: h.Key, Aside: h.Aside, Oldest: moment(h.Oldest), Until: moment(h.Until), Keep: c.Privacy.Keep.String(), Trouble: h.Trouble}
+		Clients: h.Clients, Names: h.Names, Key: h.Key, Aside: h.Aside, Oldest: moment(h.Oldest), Until: moment(h.Until), Keep: written(c.Privacy.Keep), Trouble: h.Trouble}
 }
 
 // keptOfHistory says what the history has, in words.
@@ -132,9 +137,11 @@ func (s *server) keptOfHistory(h ui.Held) []ui.Kept {
 	if h.File != "" {
 		where = fmt.Sprintf("%s (%d bytes), the last minute in memory", h.File, h.Bytes)
 	}
-	all := []ui.Kept{{What: "how many queries there were and how they ended, which list blocked how many and why, whose the blocked names were, also of companies that nobody has an account with, " +
+	all := []ui.Kept{{What: "how many queries there were and how they ended, which list blocked how many and why, whose the blocked names were and how many different ones a day, also of companies that nobody has an account with, " +
 		"and how many looked for a way around; no name that was asked for", Why: "the plot of the page, and what it finds, outlive a restart",
-		Where: where, Much: fmt.Sprintf("sums on disk of %d minutes, %d hours and %d days, in memory of %d minutes", h.Minutes, h.Hours, h.Days, h.Waiting), Until: until}}
+		Where: where, Much: fmt.Sprintf("sums on disk of %d minutes, %d hours and %d days, in memory of %d minutes", h.Minutes, h.Hours, h.Days, h.Waiting), Until: until, Oldest: h.Oldest}}
+	all = append(all, ui.Kept{What: "hashes of the names that were blocked today, with whose they are, by a key that is nowhere else", Why: "how many different names of a company there were can be counted",
+		Where: "memory", Much: fmt.Sprintf("%d hashes, at most 65536", h.Names), Until: "midnight, deadpixel stops, or erased"})
 	switch h.Form {
 	case history.Anonymous.String():
 		key := "none, nobody has asked today"
@@ -162,7 +169,7 @@ func (s *server) keptOfHistory(h ui.Held) []ui.Kept {
 // forget erases the history.
 func (s *server) forget() error {
 	s.metrics.Forget()
-	return s.history.Erase()
+	return errors.Join(s.history.Erase(), s.forgetQueries())
 }
 
 // forgetClient erases what is kept and remembered of one address, and says what that
@@ -171,8 +178,9 @@ func (s *server) forgetClient(ip netip.Addr) (erased int, note string, err error
 	if !ip.IsValid() {
 		return 0, "", errors.New("this request comes from no address")
 	}
+	queries, fault := s.forgetQueriesOf(ip) // before the key of its hash may go
 	erased, err = s.history.EraseClient(ip)
-	erased += s.forgetDevice(ip)
+	erased, err = erased+queries+s.forgetDevice(ip), errors.Join(err, fault)
 	switch s.current.Load().config.Privacy.Clients {
 	case history.Anonymous.String():
 		note = "today's sums tell no more of your address; those of earlier days are linked to nobody, since their key is gone"
@@ -180,6 +188,9 @@ func (s *server) forgetClient(ip netip.Addr) (erased int, note string, err error
 		note = "no sum tells of your address or its name any more"
 	default:
 		note = "no sum tells of any client"
+	}
+	if beyond := s.queries.beyond(); beyond != "" {
+		note += "; " + beyond
 	}
 	return erased, note + "; nor are its blocked names and requests remembered; GET /api/v1/privacy says what is held in memory for a while", err
 }

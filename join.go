@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"deadpixel/lists"
 	"deadpixel/metrics"
+	"deadpixel/metrics/querylog"
 	"deadpixel/resolver"
 	"deadpixel/ui"
 )
@@ -24,6 +25,9 @@ func (s *server) join() {
 			state.Blocking[group.Name] = group.Enabled
 		}
 		state.PauseEnds, state.PausedClients = s.paused(g, time.Now())
+		if g.config.Privacy.Queries != querylog.None.String() {
+			state.QueryLogDropped = s.queries.Dropped()
+		}
 		state.NoAccount = g.without.Load().companies()
 		for _, l := range g.store.Status() {
 			one := metrics.ListState{Name: l.Name, Entries: l.Entries, Updated: l.Updated, Refresh: l.Refresh, Denies: l.Kind == lists.Deny,
@@ -49,22 +53,32 @@ func (s *server) join() {
 }
 
 // page makes the page for a configuration.
-func (s *server) page(c *Config) (http.Handler, error) {
+func (s *server) page(c *Config) (*ui.Page, error) {
 	zone, err := c.zone()
 	if err != nil {
 		return nil, err
 	}
+	proxies, err := c.proxies()
+	if err != nil {
+		return nil, err
+	}
+	keys, err := c.tokens(zone)
+	if err != nil {
+		return nil, err
+	}
 	p, err := ui.New(ui.Options{
-		Blocker: pauser{s}, Lists: pageLists{s}, Stats: s.stats, Upstreams: s.upstreams,
+		Blocker: pauser{s}, Lists: pageLists{s}, Stats: s.stats, Companies: s.companies, Company: s.company, Evidence: s.evidence, Since: func() map[string]uint64 { return byOutcome(s.metrics.Outcomes()) }, Upstreams: s.upstreams,
 		Explain: func(ctx context.Context, q ui.Question) (ui.Explanation, error) {
 			return s.current.Load().explain(ctx, q)
 		},
-		Felt: func() ui.Felt { return s.felt.until(s.metrics.Waits()) },
-		Kept: s.kept, Today: s.today, Forget: s.forget, ForgetClient: s.forgetClient,
+		Queries: s.findQueries, Tail: s.watch, Felt: func() ui.Felt { return s.felt.until(s.metrics.Waits()) },
+		Kept: s.kept, Settings: s.privacySettings, Files: s.files, About: s.about, Today: s.today, Forget: s.forget, ForgetClient: s.forgetClient,
+		Household: s.household, Running: s.running,
 		Rules: pageRules{s}, Devices: devices{s}, Requests: s.openRequests, Refuse: s.refuse,
 		Ready: s.ready, Alive: s.ask, Metrics: s.metrics.Handler(),
 		Allow:   func(ip netip.Addr) bool { return s.current.Load().visitors.Allows(ip) },
 		Version: version, Started: s.started, Zone: zone, PasswordHash: c.Web.PasswordHash, Hosts: c.Web.Hosts, Log: s.log,
+		Tokens: keys, Proxies: proxies, Base: strings.TrimRight(c.Web.BasePath, "/"),
 	})
 	return p, err
 }
@@ -74,13 +88,11 @@ type pageLists struct{ s *server }
 
 func (p pageLists) Lists() []ui.List {
 	all := []ui.List{}
-	for _, l := range p.s.current.Load().store.Status() {
-		one := ui.List{Name: l.Name, Kind: "deny", Source: l.Source, Format: l.Format.String(), Entries: l.Entries, Skipped: l.Skipped,
+	g := p.s.current.Load()
+	for i, l := range g.store.Status() {
+		one := ui.List{Name: l.Name, Kind: kind(l.Kind), Source: withoutAccount(l.Source), Format: l.Format.String(), Entries: l.Entries, Skipped: l.Skipped,
 			Updated: moment(l.Updated), Next: moment(l.Next), LastError: l.LastError,
-			Added: l.Added, Removed: l.Removed, Changed: moment(l.Changed)}
-		if l.Kind == lists.Allow {
-			one.Kind = "allow"
-		}
+			Added: l.Added, Removed: l.Removed, Changed: moment(l.Changed), Groups: g.lists[i].Groups, Schedule: g.lists[i].Schedule}
 		for _, skip := range l.Skips {
 			one.Skips = append(one.Skips, skip.String())
 		}
@@ -93,23 +105,58 @@ func (p pageLists) Lists() []ui.List {
 }
 
 func (p pageLists) Changes(name string) ([]ui.Change, error) {
-	found, err := p.s.current.Load().store.Changes(name)
-	if errors.Is(err, lists.ErrNoList) {
-		return nil, fmt.Errorf("%w: %w", err, ui.ErrNotFound)
-	}
+	kept, err := p.s.current.Load().store.Changes(name)
 	all := []ui.Change{}
-	for _, c := range found {
+	for _, c := range kept {
 		all = append(all, ui.Change(c))
 	}
-	return all, err
+	return all, found(err)
 }
 
-func (p pageLists) Refresh(ctx context.Context, name string, force bool) error {
-	err := p.s.current.Load().store.Refresh(ctx, name, force)
+func (p pageLists) Begin(name string, force bool) error {
+	return found(p.s.current.Load().store.Begin(name, force))
+}
+
+// found turns the error about a list that does not exist into that of the page.
+func found(err error) error {
 	if errors.Is(err, lists.ErrNoList) {
 		return fmt.Errorf("%w: %w", err, ui.ErrNotFound)
 	}
 	return err
+}
+
+func (p pageLists) Progress() []ui.Progress {
+	all := []ui.Progress{}
+	for _, one := range p.s.current.Load().store.Progress() {
+		all = append(all, ui.Progress{List: one.Name, Stage: one.Stage.String(), Bytes: one.Bytes, Size: one.Size,
+			Began: moment(one.Began), Ended: moment(one.Ended), Reason: one.Reason})
+	}
+	return all
+}
+
+func (p pageLists) Overlaps(ctx context.Context) ([]ui.Overlap, error) {
+	counted, err := p.s.current.Load().store.Overlaps(ctx)
+	var all []ui.Overlap
+	for _, one := range counted {
+		o := ui.Overlap{List: one.Name, Kind: kind(one.Kind), Rules: one.Rules, Only: one.Only, Others: []ui.Common{}, Exact: !one.NoText}
+		for _, other := range one.Others {
+			o.Others = append(o.Others, ui.Common{List: other.Name, Same: other.Same, Covered: other.Covered})
+		}
+		all = append(all, o)
+	}
+	return all, err
+}
+
+// kind is what a list does, as [[lists]] says it.
+func kind(a lists.Action) string {
+	if a == lists.Allow {
+		return "allow"
+	}
+	return "deny"
+}
+
+func (p pageLists) Refresh(ctx context.Context, name string, force bool) error {
+	return found(p.s.current.Load().store.Refresh(ctx, name, force))
 }
 
 // moment is t, or nil when it is zero.
@@ -150,11 +197,11 @@ func (s *server) kept() (held ui.Held, all []ui.Kept) {
 		{What: "counters of queries by outcome, transport, list, company, upstream and kind of way around; no client and no name", Why: "Prometheus and the page",
 			Where: "memory", Much: fmt.Sprintf("%d counters of outcomes and those of their parts", resolver.Outcomes), Until: "deadpixel stops"},
 		{What: "copies of the lists, with what their servers said of their version", Why: "blocking works after a start without internet",
-			Where: s.dataDir(g.config), Much: fmt.Sprintf("%d lists, %d rules", len(g.config.Lists), g.rules()), Until: "replaced by newer ones; 30 days after a list is removed"},
+			Where: s.dataDir(g.config), Much: fmt.Sprintf("%d lists, %d rules", len(g.config.Lists), g.rules()), Until: "replaced by newer ones; 30 days after a list is removed", Oldest: g.oldestCopy()},
 		{What: "what the last refreshes of each list changed: how many rules, and the first of them", Why: "the page can say what became different, and when",
 			Where: s.dataDir(g.config), Much: fmt.Sprintf("of %d lists the last 20 changes, of each up to 400 rules", len(g.config.Lists)), Until: "20 newer changes; 30 days after a list is removed"},
 		{What: "a random key for the hashes of rules", Why: "nobody can write a list that slows the search down", Where: s.dataDir(g.config), Much: "16 bytes", Until: "deleted by hand"},
-	}, s.keptOfHistory(held)...)
+	}, append(s.keptOfHistory(held), s.keptOfQueries(g.config)...)...)
 	if g.cache != nil {
 		all = append(all, ui.Kept{What: "answers of upstreams to names that were asked, without who asked", Why: "the next answer is quick, and there is one while upstreams fail",
 			Where: "memory", Much: fmt.Sprintf("%d answers, %d bytes", g.cache.Entries(), g.cache.Bytes()),
@@ -170,6 +217,17 @@ func (s *server) kept() (held ui.Held, all []ui.Kept) {
 		all = append(all, ui.Kept{What: "how many queries an address has put in the present second", Why: "rate_limit", Where: "memory", Much: "one number for each address", Until: "a minute after its last query"})
 	}
 	return held, all
+}
+
+// oldestCopy is when the oldest copy of a list was fetched.
+func (g *generation) oldestCopy() *time.Time {
+	var oldest time.Time
+	for _, l := range g.store.Status() {
+		if !l.Updated.IsZero() && (oldest.IsZero() || l.Updated.Before(oldest)) {
+			oldest = l.Updated
+		}
+	}
+	return moment(oldest)
 }
 
 // keptOfDevices says what is kept so that something can be allowed.

@@ -88,7 +88,7 @@ func commands(in io.Reader, out io.Writer) *cobra.Command {
 		Args:          usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			f.webSet = c.Flags().Changed("web")
-			return serveCommand(c.Context(), f, c.ErrOrStderr())
+			return serveCommand(c.Context(), f, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errUsage{err} })
@@ -103,7 +103,7 @@ func commands(in io.Reader, out io.Writer) *cobra.Command {
 		c.Flags().StringVar(&f.debug, "debug", "", "loopback `ADDR` that serves profiles (net/http/pprof)")
 		c.Flags().StringVar(&f.web, "web", "", "`ADDR` of the page, instead of [web] listen; \"\" turns it off")
 	}
-	root.AddCommand(serve, checkCommand(&f), explainCommand(&f), pauseCommand(&f), resumeCommand(&f), replayCommand(&f, in), passwordCommand(in),
+	root.AddCommand(serve, checkCommand(&f), explainCommand(&f), pauseCommand(&f), resumeCommand(&f), replayCommand(&f, in), reportCommand(&f), passwordCommand(in), tokenCommand(),
 		&cobra.Command{Use: "config", Short: "Print the annotated default configuration", Args: usage(cobra.NoArgs),
 			RunE: func(*cobra.Command, []string) error {
 				_, err := io.WriteString(out, defaultConfig)

@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 
 // program is a running deadpixel.
 type program struct {
-	t      *testing.T
+	t      testing.TB
 	cmd    *exec.Cmd
 	dir    string
 	config string
@@ -60,7 +60,7 @@ type logLine struct {
 
 // prepare makes a program with a configuration on top of what every test needs:
 // ports of its own, no list from the internet.
-func prepare(t *testing.T, config string, args ...string) *program {
+func prepare(t testing.TB, config string, args ...string) *program {
 	t.Helper()
 	p := &program{t: t, dir: t.TempDir()}
 	p.config = filepath.Join(p.dir, "config.toml")
@@ -198,7 +198,7 @@ type internet struct {
 	asked   atomic.Int64
 }
 
-func newInternet(t *testing.T) *internet {
+func newInternet(t testing.TB) *internet {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {

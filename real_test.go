@@ -115,27 +115,6 @@ func TestUnboundAsUpstream(t *testing.T) {
 	p.stop()
 }
 
-// A browser shows the page, and has nothing to complain about.
-func TestChromiumShowsThePage(t *testing.T) {
-	tool := external(t, "chromium")
-	p := prepare(t, basics("127.0.0.1:9")+starterList).start()
-	picture := filepath.Join(p.dir, "page.png")
-	for _, look := range []string{"--dump-dom", "--screenshot=" + picture} {
-		out := output(t, tool, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-			"--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--user-data-dir="+t.TempDir(), look, p.web+"/why?name=pixel.facebook.com")
-		if strings.Contains(out, "Content Security Policy") || strings.Contains(out, "Uncaught") {
-			t.Errorf("the browser complains:\n%s", out)
-		}
-		if look == "--dump-dom" {
-			wantIn(t, out, "belongs to Meta", "builtin:starter", "</html>")
-		}
-	}
-	if info, err := os.Stat(picture); err != nil || info.Size() < 10_000 {
-		t.Errorf("the picture: %v, %v", info, err)
-	}
-	p.stop()
-}
-
 // The units are without fault, and give the service next to nothing.
 func TestSystemdUnits(t *testing.T) {
 	external(t, "systemd-analyze")

@@ -11,7 +11,9 @@ func (s *server) reload(ctx context.Context) {
 	s.notify.reloading()
 	err := s.replace(ctx)
 	s.metrics.Reloaded(err == nil, time.Now())
+	s.refused.Store(nil)
 	if err != nil {
+		s.refused.Store(&refusal{time.Now(), each(err)})
 		for _, problem := range each(err) {
 			s.log.Error("configuration refused", "problem", problem)
 		}
@@ -30,6 +32,10 @@ func (s *server) replace(ctx context.Context) error {
 	}
 	old := s.current.Load()
 	settings, err := s.historySettings(c)
+	if err != nil {
+		return err
+	}
+	pair, err := c.keyPair()
 	if err != nil {
 		return err
 	}
@@ -68,6 +74,10 @@ func (s *server) replace(ctx context.Context) error {
 		s.storeAllowances()
 	}
 	s.history.Use(settings)
+	if err := s.queries.use(s, c); err != nil {
+		s.log.Error("the query log", "err", err)
+	}
+	s.certificate.use([2]string{c.DNS.Certificate, c.DNS.PrivateKey}, pair)
 	s.dns.Swap(next.resolver)
 	s.dns.Use(sockets)
 	s.sockets = sockets

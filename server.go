@@ -41,31 +41,35 @@ type server struct {
 	notify  notifier
 	started time.Time
 
-	inherited inherited
-	sockets   *serve.Sockets
-	dns       *serve.Server
-	web       *website
-	metrics   *metrics.Metrics
-	history   *history.History
-	pause     resolver.Pause
-	storing   sync.Mutex // of the pauses
-	allowed   *resolver.Allowances
-	ruling    sync.Mutex // of what the page allows and denies
-	recent    *recentNames
-	requests  requests
-	felt      felt
-	probe     string // the secret name of the query to itself
+	inherited   inherited
+	sockets     *serve.Sockets
+	dns         *serve.Server
+	web         *website
+	certificate certificate
+	metrics     *metrics.Metrics
+	history     *history.History
+	pause       resolver.Pause
+	storing     sync.Mutex // of the pauses
+	allowed     *resolver.Allowances
+	ruling      sync.Mutex // of what the page allows and denies
+	recent      *recentNames
+	requests    requests
+	refused     atomic.Pointer[refusal] // the last configuration, if it was
+	tail        tail
+	queries     keptQueries
+	felt        felt
+	probe       string // the secret name of the query to itself
 
 	current atomic.Pointer[generation]
 }
 
 // serveCommand runs the server until ctx ends.
-func serveCommand(ctx context.Context, f flags, errOut io.Writer) error {
+func serveCommand(ctx context.Context, f flags, out, errOut io.Writer) error {
 	c, err := f.loadConfig()
 	if err != nil {
 		return err
 	}
-	s := &server{flags: f, started: time.Now(), allowed: resolver.NewAllowances()}
+	s := &server{flags: f, started: time.Now(), allowed: resolver.NewAllowances(), queries: keptQueries{stdout: out}}
 	level, err := c.threshold()
 	if err != nil {
 		return err
@@ -118,6 +122,12 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 	if s.sockets, err = s.listen(c, nil); err != nil {
 		return err
 	}
+	pair, err := c.keyPair()
+	if err != nil {
+		return err
+	}
+	s.certificate.log = s.log
+	s.certificate.use([2]string{c.DNS.Certificate, c.DNS.PrivateKey}, pair)
 	if s.web, err = s.openWebsite(c); err != nil {
 		return err
 	}
@@ -136,7 +146,12 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 		return err
 	}
 	defer recorded() // after the last answer
-	s.dns = serve.New(serve.Options{Handler: g.resolver, Observer: observers{s.metrics, s.history, s.recent}, Log: s.log})
+	noted, err := s.queries.record(s, c)
+	if err != nil {
+		return err
+	}
+	defer noted()
+	s.dns = serve.New(serve.Options{Handler: g.resolver, Observer: observers{s.metrics, s.history, s.recent, &s.tail, &s.queries}, Log: s.log})
 	s.dns.Use(s.sockets)
 	s.join()
 	for _, w := range c.warnings() {
@@ -165,6 +180,7 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 	go debug.FreeOSMemory()
 	go s.notify.watch(running, s.ask)
 	go s.recent.run(running)
+	go s.certificate.run(running)
 	go s.felt.run(running, s.metrics)
 
 	for {
@@ -248,7 +264,7 @@ func (s *server) answersItself(ctx context.Context) error {
 
 func (s *server) parts(c *Config) parts {
 	return parts{dataDir: s.dataDir(c), pause: &s.pause, allowed: s.allowed, metrics: s.metrics, probe: s.probe, log: s.log,
-		serving: s.current.Load() != nil}
+		serving: s.current.Load() != nil, asked: s.asked}
 }
 
 // dataDir was found to exist when the flags were read.

@@ -178,7 +178,7 @@ func TestHeldRule(t *testing.T) {
 		p.signal(syscall.SIGHUP)
 		p.wait("configuration reloaded")
 	}
-	if _, page := p.get("/"); !strings.Contains(page, "Accept held rules") {
+	if _, page := p.get("/lists"); !strings.Contains(page, "Accept held rules") {
 		t.Error("the page does not offer to accept the rule")
 	}
 	if status, _ := p.get("/api/v1/lists/changes?list=other"); status != http.StatusNotFound {

@@ -15,6 +15,7 @@ import (
 
 	"deadpixel/lists"
 	"deadpixel/metrics/history"
+	"deadpixel/metrics/querylog"
 	"deadpixel/resolver"
 	"deadpixel/resolver/upstream"
 	"deadpixel/ui"
@@ -81,20 +82,97 @@ func (c *Config) validate() error {
 		k.addresses("web.listen", []string{c.Web.Listen})
 	}
 	k.networks("web.allow_from", c.Web.AllowFrom)
+	k.web()
 	if c.Privacy.Recent > maxRecent {
 		k.report("privacy.recent", errors.New("has to be at most \"24h\""))
 	}
-	if c.Web.PasswordHash != "" {
-		k.report("web.password_hash", ui.CheckHash(c.Web.PasswordHash))
-	}
 	k.privacy()
 	return errors.Join(k.problems...)
+}
+
+// web checks how the page is reached, and who may do what.
+func (k *checker) web() {
+	w, d := &k.c.Web, &k.c.DNS
+	if w.PasswordHash != "" {
+		k.report("web.password_hash", ui.CheckHash(w.PasswordHash))
+	}
+	_, err := k.c.proxies()
+	k.report("web.trusted_proxies", err)
+	k.report("web.base_path", ui.CheckBase(w.BasePath))
+	switch want := k.c.wantsCertificate(); {
+	case want != "" && d.Certificate == "":
+		k.report(want, errors.New("needs [dns] certificate and private_key"))
+	case d.Certificate != "" && d.PrivateKey == "":
+		k.report("dns.certificate", errors.New("needs private_key as well"))
+	case d.Certificate == "" && d.PrivateKey != "":
+		k.report("dns.private_key", errors.New("needs certificate as well"))
+	}
+	names := map[string]bool{}
+	for i, t := range w.Tokens {
+		key := fmt.Sprintf("web.tokens[%d].", i)
+		switch {
+		case t.Name == "":
+			k.report(key+"name", errors.New("a token needs a name, which says what it is for"))
+		case names[t.Name]:
+			k.report(key+"name", fmt.Errorf("there are two tokens %q", t.Name))
+		}
+		names[t.Name] = true
+		k.report(key+"hash", ui.CheckTokenHash(t.Hash))
+		if len(t.Scopes) == 0 {
+			k.report(key+"scopes", errors.New("a token without a scope may do nothing"))
+		}
+		for _, s := range t.Scopes {
+			_, err := ui.ParseScope(s)
+			k.report(key+"scopes", err)
+		}
+		_, err = t.expires(time.UTC)
+		k.report(key+"expires", err)
+	}
+}
+
+// proxies are the networks of reverse proxies.
+func (c *Config) proxies() ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, one := range c.Web.TrustedProxies {
+		p, err := netip.ParsePrefix(one)
+		if ip, errIP := netip.ParseAddr(one); errIP == nil {
+			p, err = netip.PrefixFrom(ip, ip.BitLen()), nil
+		}
+		if err != nil || p.Addr().Is4In6() {
+			return nil, fmt.Errorf("%q is no address and no network: write it like \"127.0.0.1\" or \"10.0.0.0/8\"", one)
+		}
+		all = append(all, p.Masked())
+	}
+	return all, nil
+}
+
+// expires is the end of the last day on which a token may be used; zero when there is
+// none.
+func (t TokenConfig) expires(zone *time.Location) (time.Time, error) {
+	if t.Expires == "" {
+		return time.Time{}, nil
+	}
+	day, err := time.ParseInLocation(time.DateOnly, t.Expires, zone)
+	if err != nil {
+		return day, fmt.Errorf("%q is no day: write it like \"2027-12-31\"", t.Expires)
+	}
+	return day.AddDate(0, 0, 1), nil
 }
 
 func (k *checker) privacy() {
 	p := &k.c.Privacy
 	_, err := history.ParseForm(p.Clients)
 	k.report("privacy.clients", err)
+	_, err = querylog.ParseScope(p.Queries)
+	k.report("privacy.queries", err)
+	kinds := map[string]bool{}
+	for _, to := range p.LogTo {
+		k.report("privacy.log_to", checkSink(to))
+		if kinds[sinkName(to)] {
+			k.report("privacy.log_to", fmt.Errorf("there are two of the kind %q", sinkName(to)))
+		}
+		kinds[sinkName(to)] = true
+	}
 	if p.Keep < time.Hour || p.Keep > maxKeep {
 		k.report("privacy.keep", fmt.Errorf("has to be between \"1h\" and \"%.0fh\", ten years", maxKeep.Hours()))
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"deadpixel/resolver"
+	"deadpixel/ui"
 )
 
 // Limits of one connection to the page, so that a slow or idle one cannot hold
@@ -23,30 +25,45 @@ const (
 	webHeaderBytes   = 16 << 10
 )
 
-// website is the page on its socket; a nil one is turned off. Its handler is
+// website is the page on its socket; a nil one is turned off. The page is
 // exchanged when only what the page says has changed.
 type website struct {
-	listener net.Listener
+	listener *webListener
 	listen   string // as written
-	handler  *atomic.Pointer[http.Handler]
+	page     *atomic.Pointer[ui.Page]
 	server   *http.Server
 }
 
 // openWebsite opens the socket that c wants, or adopts the one of socket
 // activation. It is not served yet.
 func (s *server) openWebsite(c *Config) (*website, error) {
-	w := &website{listen: c.Web.Listen, listener: s.inherited.web, handler: new(atomic.Pointer[http.Handler])}
-	if w.listener != nil {
-		return w, nil
+	l := s.inherited.web
+	if l == nil {
+		if c.Web.Listen == "" {
+			return nil, nil
+		}
+		var err error
+		if l, err = net.Listen("tcp", c.Web.Listen); err != nil {
+			return nil, adviseListen(err, c.at("web.listen"), "deadpixel --web 127.0.0.1:8081")
+		}
 	}
-	if c.Web.Listen == "" {
-		return nil, nil
+	return &website{listen: c.Web.Listen, listener: &webListener{Listener: l, config: s.certificate.config("h2", "http/1.1")}, page: new(atomic.Pointer[ui.Page])}, nil
+}
+
+// webListener speaks TLS while that is turned on, on the same socket.
+type webListener struct {
+	net.Listener
+	config *tls.Config
+	tls    atomic.Bool
+}
+
+// Accept implements net.Listener.
+func (l *webListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err == nil && l.tls.Load() {
+		conn = tls.Server(conn, l.config)
 	}
-	var err error
-	if w.listener, err = net.Listen("tcp", c.Web.Listen); err != nil {
-		return nil, adviseListen(err, c.at("web.listen"), "deadpixel --web 127.0.0.1:8081")
-	}
-	return w, nil
+	return conn, err
 }
 
 // serve begins to answer with the page of c.
@@ -58,7 +75,7 @@ func (w *website) serve(s *server, c *Config) (*website, error) {
 		return nil, err
 	}
 	w.server = &http.Server{
-		Handler:           http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*w.handler.Load()).ServeHTTP(rw, r) }),
+		Handler:           http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.page.Load().ServeHTTP(rw, r) }),
 		ReadHeaderTimeout: webHeaderTimeout,
 		ReadTimeout:       webReadTimeout,
 		WriteTimeout:      webWriteTimeout,
@@ -66,6 +83,7 @@ func (w *website) serve(s *server, c *Config) (*website, error) {
 		MaxHeaderBytes:    webHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), resolver.LevelNames),
 	}
+	w.server.RegisterOnShutdown(func() { w.page.Load().Close() })
 	go func() {
 		if err := w.server.Serve(w.listener); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("the page has stopped", "err", err)
@@ -76,11 +94,14 @@ func (w *website) serve(s *server, c *Config) (*website, error) {
 
 // show puts the page of c in place.
 func (w *website) show(s *server, c *Config) error {
-	h, err := s.page(c)
+	p, err := s.page(c)
 	if err != nil {
 		return err
 	}
-	w.handler.Store(&h)
+	w.listener.tls.Store(c.Web.TLS)
+	if old := w.page.Swap(p); old != nil {
+		old.Close() // what it streams was permitted by other rules
+	}
 	return nil
 }
 
@@ -130,5 +151,9 @@ func (w *website) address() string {
 	if w == nil {
 		return "off"
 	}
-	return "http://" + w.listener.Addr().String()
+	scheme := "http://"
+	if w.listener.tls.Load() {
+		scheme = "https://"
+	}
+	return scheme + w.listener.Addr().String()
 }

@@ -17,19 +17,22 @@ type kept struct {
 	Config
 	store *Store
 
-	working chan struct{} // filled while the list is fetched or loaded
+	working  chan struct{} // filled while the list is fetched or loaded
+	wake     chan struct{} // filled while a refresh is asked for; see Store.Begin
+	progress progress
 
-	mu   sync.Mutex // guards what follows
-	list *List      // nil before the first good copy
-	meta meta
-	next time.Time
-	err  error
+	mu    sync.Mutex // guards what follows
+	list  *List      // nil before the first good copy
+	meta  meta
+	next  time.Time
+	err   error
+	asked asked
 
 	unwritten []Change // the last ones, where nothing is stored
 }
 
 func newKept(s *Store, c Config) *kept {
-	return &kept{Config: c, store: s, working: make(chan struct{}, 1)}
+	return &kept{Config: c, store: s, working: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
 }
 
 // take fills a place of places, unless ctx ends first.
@@ -42,10 +45,11 @@ func take(ctx context.Context, places chan struct{}) error {
 	}
 }
 
-func (k *kept) compiled() *List {
+// compiled is the list in use, and what is known of it.
+func (k *kept) compiled() (*List, meta) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.list
+	return k.list, k.meta
 }
 
 // load reads the list without network.
@@ -192,7 +196,7 @@ func (k *kept) fetch(ctx context.Context, force bool) (changed bool, err error) 
 		return false, nil
 	}
 	defer f.Body.Close()
-	text := k.store.disk.newRaw(k.Config, f.Body, k.store.gentle.Load())
+	text := k.store.disk.newRaw(k.Config, k.progress.body(&f), k.store.gentle.Load())
 	defer text.discard()
 	n := k.newNews(old, &m, force)
 	l, result, skips, err := k.compile(text, n)

@@ -19,6 +19,7 @@ const (
 // Run refreshes every list in time until ctx ends.
 func (s *Store) Run(ctx context.Context) {
 	s.gentle.Store(true)
+	defer s.stopCounting()
 	if err := s.disk.sweep(s.lists); err != nil {
 		s.log.Warn("old copies of lists stay on disk", "err", err)
 	}
@@ -37,14 +38,24 @@ func (k *kept) run(ctx context.Context) {
 		k.next = time.Now().Add(wait)
 		k.mu.Unlock()
 		timer := time.NewTimer(wait)
+		var err error
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return
 		case <-timer.C:
+			select {
+			case <-k.wake: // the same refresh is asked for
+				err = k.answer(ctx)
+			default:
+				err = k.refresh(ctx, false)
+			}
+		case <-k.wake:
+			timer.Stop()
+			err = k.answer(ctx)
 		}
 		var held heldBack
-		if err := k.refresh(ctx, false); err != nil && !errors.As(err, &held) {
+		if err != nil && !errors.As(err, &held) {
 			wait, retry = jitter(min(retry, k.Refresh)), min(2*retry, k.Refresh)
 			continue
 		}
@@ -77,27 +88,37 @@ func jitter(d time.Duration) time.Duration { return d - rand.N(d/jitterShare+1) 
 
 // refresh fetches the list and puts it to use.
 func (k *kept) refresh(ctx context.Context, force bool) error {
+	k.progress.wait(1)
+	return k.await(ctx, force)
+}
+
+// await is refresh for one that is known to wait.
+func (k *kept) await(ctx context.Context, force bool) error {
 	// In this order, so that those who wait for one slow list take no place from
 	// the others.
 	if err := take(ctx, k.working); err != nil {
+		k.progress.wait(-1)
 		return err
 	}
 	defer func() { <-k.working }()
 	if err := take(ctx, k.store.fetching); err != nil {
+		k.progress.wait(-1)
 		return err
 	}
 	defer func() { <-k.store.fetching }()
+	k.progress.begin()
 	changed, err := k.fetch(ctx, force)
+	if changed {
+		k.store.rebuild()
+		k.tell()
+	}
+	k.progress.end(changed, err)
 	if ctx.Err() != nil && err != nil {
 		return err // stopped, not failed
 	}
 	if err != nil {
 		k.failed(err)
 		return fmt.Errorf("list %s: %w", k.Name, err)
-	}
-	if changed {
-		k.store.rebuild()
-		k.tell()
 	}
 	return nil
 }

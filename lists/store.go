@@ -30,6 +30,9 @@ type Fetched struct {
 	Body io.ReadCloser
 	Validators
 	NotModified bool
+
+	Size int64        // how many bytes are sent; 0 when that is not known
+	Came func() int64 // how many of them have come, for any goroutine; nil: as many as were read of Body
 }
 
 // Config is one list that a Store keeps.
@@ -73,7 +76,10 @@ type Options struct {
 	OwnSource string     // the configuration's file, for people
 	Log       *slog.Logger
 	OnFailure func(list string) // told of every failed refresh; may be nil
-	Gentle    bool              // see ParseOptions; once the Store runs it is gentle in any case
+	// Asked are names that this household has asked for of late, normalised. It is called
+	// when a list has changed; nil means that nobody knows.
+	Asked  func() []string
+	Gentle bool // see ParseOptions; once the Store runs it is gentle in any case
 }
 
 // Store keeps the lists of one configuration: their last good copies on disk,
@@ -83,13 +89,17 @@ type Options struct {
 type Store struct {
 	log       *slog.Logger
 	onFailure func(string)
+	asked     func() []string
 	disk      disk
 	seed      Seed
 	own       atomic.Pointer[[]ownList]
 	ownSource string
 	lists     []*kept
 	set       atomic.Pointer[Set]
-	mu        sync.Mutex // guards the making of a set
+	mu        sync.Mutex    // guards the making of a set, and metas
+	metas     []meta        // of the lists of the set, by their place among lists
+	built     atomic.Uint64 // how often lists have been put to use
+	overlaps  overlaps
 	gentle    atomic.Bool
 	fetching  chan struct{} // one for each fetch under way
 }
@@ -106,7 +116,7 @@ func NewStore(o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{log: o.Log, onFailure: o.OnFailure, ownSource: o.OwnSource, fetching: make(chan struct{}, maxFetching)}
+	s := &Store{log: o.Log, asked: o.Asked, onFailure: o.OnFailure, ownSource: o.OwnSource, fetching: make(chan struct{}, maxFetching)}
 	s.gentle.Store(o.Gentle)
 	var err error
 	if s.disk, s.seed, err = openDisk(o.Dir, o.ReadOnly); err != nil {
@@ -189,10 +199,15 @@ func (s *Store) rebuild() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	compiled := s.ownLists()
-	for _, k := range s.lists {
-		compiled = append(compiled, k.compiled())
+	metas := make([]meta, len(s.lists))
+	for i, k := range s.lists {
+		var l *List
+		l, metas[i] = k.compiled()
+		compiled = append(compiled, l)
 	}
 	s.set.Store(newSet(s.seed, compiled, s.gentle.Load()))
+	s.metas = metas
+	s.built.Add(1)
 }
 
 // Seed is what lists have to be built with to be part of a Set beside these.

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,21 +40,36 @@ var (
 		"Time that an upstream took.", []string{"upstream"}, nil)
 )
 
-// counts adds up what has been counted when Prometheus asks.
-type counts struct{ *Metrics }
+// collector tells what has been counted and how things stand when Prometheus asks, of
+// one generation of the program.
+type collector struct{ *Metrics }
 
 // Describe implements prometheus.Collector.
-func (c counts) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{queriesTotal, queryDuration, blockedTotal, ownerTotal, noAccountTotal, escapeTotal, upstreamRequests, upstreamBlocked, upstreamDuration} {
+func (c collector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range slices.Concat(countDescs, stateDescs) {
 		out <- d
 	}
 }
 
 // Collect implements prometheus.Collector.
-func (c counts) Collect(out chan<- prometheus.Metric) {
-	counter := func(d *prometheus.Desc, n uint64, labels ...string) {
-		out <- prometheus.MustNewConstMetricWithCreatedTimestamp(d, prometheus.CounterValue, float64(n), c.start, labels...)
+func (c collector) Collect(out chan<- prometheus.Metric) {
+	now, ok := c.standing()
+	c.counts(out, &now)
+	if ok {
+		c.state(out, &now)
 	}
+}
+
+// counter tells of one that only grows since the start.
+func (c collector) counter(out chan<- prometheus.Metric, d *prometheus.Desc, n uint64, labels ...string) {
+	out <- prometheus.MustNewConstMetricWithCreatedTimestamp(d, prometheus.CounterValue, float64(n), c.start, labels...)
+}
+
+var countDescs = []*prometheus.Desc{queriesTotal, queryDuration, blockedTotal, ownerTotal, noAccountTotal, escapeTotal, upstreamRequests, upstreamBlocked, upstreamDuration}
+
+// counts adds up what has been counted.
+func (c collector) counts(out chan<- prometheus.Metric, now *State) {
+	counter := func(d *prometheus.Desc, n uint64, labels ...string) { c.counter(out, d, n, labels...) }
 	for outcome := range resolver.Outcomes {
 		var t tally
 		for i := range c.shards {
@@ -65,7 +81,7 @@ func (c counts) Collect(out chan<- prometheus.Metric) {
 		}
 	}
 	sums := c.Counts()
-	denies := c.begin(&sums)
+	denies := begin(now, &sums)
 	for list, reasons := range sums.Blocked {
 		for reason, n := range reasons {
 			if n > 0 || denies[list] {
@@ -73,11 +89,17 @@ func (c counts) Collect(out chan<- prometheus.Metric) {
 			}
 		}
 	}
-	for name, n := range sums.Owners {
+	for name, lists := range sums.Owners {
 		if name == "" {
 			name = otherOwner
 		}
-		counter(ownerTotal, n, name)
+		var all uint64
+		for _, reasons := range lists {
+			for _, n := range reasons {
+				all += n
+			}
+		}
+		counter(ownerTotal, all, name)
 	}
 	for name, n := range sums.NoAccount {
 		counter(noAccountTotal, n, name)
@@ -98,8 +120,7 @@ func (c counts) Collect(out chan<- prometheus.Metric) {
 
 // begin has what can be counted stand at 0 before it is: Prometheus sees no
 // increase in a counter that begins at 1. It returns the lists that can block.
-func (c counts) begin(sums *Counts) (denies map[string]bool) {
-	now, _ := c.standing()
+func begin(now *State, sums *Counts) (denies map[string]bool) {
 	denies = map[string]bool{}
 	for _, l := range now.Lists {
 		if l.Denies {

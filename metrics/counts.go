@@ -5,29 +5,38 @@ import "deadpixel/resolver"
 // Counts are the counters of queries, without who asked or for what. They only grow.
 type Counts struct {
 	Outcomes  [resolver.Outcomes]uint64
-	Blocked   map[string][resolver.Reasons]uint64 // by the list whose rule decided
-	Owners    map[string]uint64                   // blocked, by whose the name is; "" when nobody knows
-	NoAccount map[string]uint64                   // of these, the companies that nobody has an account with
-	Escapes   [resolver.Escapes]uint64            // queries that looked for a way around
+	Blocked   map[string][resolver.Reasons]uint64            // by the list whose rule decided
+	Owners    map[string]map[string][resolver.Reasons]uint64 // the same, by whose the name is; "" when nobody knows
+	NoAccount map[string]uint64                              // blocked, of companies that nobody has an account with
+	Escapes   [resolver.Escapes]uint64                       // queries that looked for a way around
+}
+
+// Outcomes adds up how queries have ended.
+func (m *Metrics) Outcomes() (all [resolver.Outcomes]uint64) {
+	for outcome := range resolver.Outcomes {
+		for transport := range transports {
+			all[outcome] += m.queries(outcome, transport)
+		}
+	}
+	return all
 }
 
 // Counts adds up what the cores have counted.
 func (m *Metrics) Counts() Counts {
-	c := Counts{Blocked: map[string][resolver.Reasons]uint64{}, Owners: map[string]uint64{}, NoAccount: map[string]uint64{}}
-	for outcome := range resolver.Outcomes {
-		for transport := range transports {
-			c.Outcomes[outcome] += m.queries(outcome, transport)
-		}
-	}
+	c := Counts{Outcomes: m.Outcomes(), Blocked: map[string][resolver.Reasons]uint64{}, Owners: map[string]map[string][resolver.Reasons]uint64{}, NoAccount: map[string]uint64{}}
 	for i := range m.shards {
 		s := &m.shards[i]
-		for why, n := range s.blocked.all() {
-			reasons := c.Blocked[why.list]
-			reasons[why.reason] += n.Load()
-			c.Blocked[why.list] = reasons
-		}
-		for name, n := range s.owners.all() {
-			c.Owners[name] += n.Load()
+		for company, causes := range s.owners.all() {
+			lists := c.Owners[company]
+			if lists == nil {
+				lists = map[string][resolver.Reasons]uint64{}
+				c.Owners[company] = lists
+			}
+			for why, counted := range causes.all() {
+				n := counted.Load()
+				count(lists, why, n)
+				count(c.Blocked, why, n)
+			}
 		}
 		for name, n := range s.noAccount.all() {
 			c.NoAccount[name] += n.Load()
@@ -37,6 +46,13 @@ func (m *Metrics) Counts() Counts {
 		}
 	}
 	return c
+}
+
+// count adds to what was blocked for one cause.
+func count(lists map[string][resolver.Reasons]uint64, why cause, n uint64) {
+	reasons := lists[why.list]
+	reasons[why.reason] += n
+	lists[why.list] = reasons
 }
 
 // OneSource says whether, as far as can be told, all queries of the day come from one

@@ -81,7 +81,7 @@ func New(o Options) *Metrics {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "deadpixel_build_info", Help: "What runs; always 1.",
 		ConstLabels: prometheus.Labels{"version": o.Version, "commit": o.Commit, "goversion": runtime.Version()}})
 	build.Set(1)
-	m.registry.MustRegister(counts{m}, state{m}, m.reloadOK, m.reloadTime, build,
+	m.registry.MustRegister(collector{m}, m.reloadOK, m.reloadTime, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -111,6 +111,22 @@ func TestPromises(t *testing.T) {
 	}
 }
 
+// What one scrape tells is of one moment: how things stand is asked for once.
+func TestScrapeIsOfOneMoment(t *testing.T) {
+	m := sample(t)
+	asked := 0
+	m.SetState(func() State {
+		asked++
+		return State{Lists: []ListState{{Name: fmt.Sprint("list", asked), Denies: true}}}
+	})
+	for want := 1; want <= 2; want++ {
+		name := fmt.Sprintf(`list="list%d"`, want)
+		if text := scrape(t, m); asked != want || !strings.Contains(text, "deadpixel_list_entries{"+name) || !strings.Contains(text, "deadpixel_blocked_total{"+name) {
+			t.Errorf("asked %d times for %d scrapes:\n%s", asked, want, text)
+		}
+	}
+}
+
 func TestPromtool(t *testing.T) {
 	tool, err := exec.LookPath("promtool")
 	if err != nil {
@@ -144,7 +160,7 @@ func TestCounts(t *testing.T) {
 	m := sample(t)
 	m.Fork().Observe(resolver.Event{Outcome: resolver.Blocked, List: "starter", Reason: resolver.ByCNAME, Name: []byte("x.example")})
 	got := m.Counts()
-	want := Counts{Blocked: map[string][resolver.Reasons]uint64{"starter": {1, 1}}, Owners: map[string]uint64{"Meta": 1, "": 1}, NoAccount: map[string]uint64{}}
+	want := Counts{Blocked: map[string][resolver.Reasons]uint64{"starter": {1, 1}}, Owners: map[string]map[string][resolver.Reasons]uint64{"Meta": {"starter": {1}}, "": {"starter": {0, 1}}}, NoAccount: map[string]uint64{}}
 	for outcome := range resolver.Outcomes {
 		want.Outcomes[outcome] = 1
 	}

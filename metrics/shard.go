@@ -14,9 +14,8 @@ import (
 type shard struct {
 	queries   [resolver.Outcomes][transports]atomic.Uint64
 	durations [resolver.Outcomes]histogram
-	blocked   table[cause, atomic.Uint64]
-	owners    table[string, atomic.Uint64]
-	noAccount table[string, atomic.Uint64] // companies that nobody has an account with
+	owners    table[string, table[cause, atomic.Uint64]] // what was blocked, by the company and by why
+	noAccount table[string, atomic.Uint64]               // companies that nobody has an account with
 	escapes   [resolver.Escapes]atomic.Uint64
 	_         [64]byte // keeps the next shard off the last cache line
 }
@@ -35,9 +34,8 @@ func (s *shard) count(e *resolver.Event, o *Options) {
 	}
 	escape := e.Escape
 	if e.Outcome == resolver.Blocked {
-		s.blocked.at(cause{e.List, e.Reason}).Add(1)
 		company := o.Owner(e.BlockedName())
-		s.owners.at(company).Add(1)
+		s.owners.at(company).at(cause{e.List, e.Reason}).Add(1)
 		if company != "" && o.NoAccount(e.Groups, company) {
 			s.noAccount.at(company).Add(1)
 		}

@@ -41,10 +41,12 @@ type State struct {
 	PauseEnds     map[string]time.Time // of the groups that are paused; zero: until resumed
 	PausedClients int
 	NoAccount     []string // companies that nobody has an account with
+
+	QueryLogDropped map[string]uint64 // records that a sink of the query log has lost
 }
 
 // SetState makes get the source of what is not counted but stands. It is called
-// for every scrape, from many goroutines.
+// once for every scrape, from many goroutines.
 func (m *Metrics) SetState(get func() State) { m.state.Store(&get) }
 
 // standing is the State at this moment; false before SetState.
@@ -55,9 +57,6 @@ func (m *Metrics) standing() (State, bool) {
 	}
 	return (*get)(), true
 }
-
-// state collects State when Prometheus asks.
-type state struct{ *Metrics }
 
 var (
 	listEntries    = prometheus.NewDesc("deadpixel_list_entries", "Rules of a list.", []string{"list"}, nil)
@@ -76,30 +75,24 @@ var (
 	pausedClients  = prometheus.NewDesc("deadpixel_paused_clients", "Clients for which blocking is paused by a pause of their own.", nil, nil)
 )
 
-// Describe implements prometheus.Collector.
-func (s state) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{listEntries, listUpdated, listRefresh, listFailures, listAdded, listRemoved, listPopular, upstreamHealth,
-		cacheEntries, cacheBytes, cacheEvictions, blocking, pauseEnd, pausedClients} {
-		out <- d
-	}
-}
+var stateDescs = []*prometheus.Desc{listEntries, listUpdated, listRefresh, listFailures, listAdded, listRemoved, listPopular, upstreamHealth,
+	cacheEntries, cacheBytes, cacheEvictions, blocking, pauseEnd, pausedClients, queryLogDropped}
 
-// Collect implements prometheus.Collector.
-func (s state) Collect(out chan<- prometheus.Metric) {
-	now, ok := s.standing()
-	if !ok {
-		return
-	}
+var queryLogDropped = prometheus.NewDesc("deadpixel_query_log_dropped_total", "Queries that are missing in the query log, by where they should have gone.", []string{"sink"}, nil)
+
+// state tells how things stand.
+func (c collector) state(out chan<- prometheus.Metric, now *State) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	counter := func(d *prometheus.Desc, n uint64, labels ...string) {
-		out <- prometheus.MustNewConstMetricWithCreatedTimestamp(d, prometheus.CounterValue, float64(n), s.start, labels...)
+	counter := func(d *prometheus.Desc, n uint64, labels ...string) { c.counter(out, d, n, labels...) }
+	for sink, n := range now.QueryLogDropped {
+		counter(queryLogDropped, n, sink)
 	}
 	for _, l := range now.Lists {
 		gauge(listEntries, float64(l.Entries), l.Name)
 		gauge(listRefresh, l.Refresh.Seconds(), l.Name)
-		counter(listFailures, s.listFailures.at(l.Name).Load(), l.Name)
+		counter(listFailures, c.listFailures.at(l.Name).Load(), l.Name)
 		gauge(listAdded, float64(l.Added), l.Name)
 		gauge(listRemoved, float64(l.Removed), l.Name)
 		gauge(listPopular, float64(l.Flagged), l.Name, "flagged")

@@ -24,7 +24,7 @@ func reply(w http.ResponseWriter, status int, v any) {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	e.Encode(v) // whoever has gone cannot be told
+	e.Encode(whole(v)) // whoever has gone cannot be told
 }
 
 // fail writes an error as JSON.
@@ -57,16 +57,10 @@ func recognise(r *http.Request) {
 
 func (p *Page) status(w http.ResponseWriter, _ *http.Request) {
 	stats := p.Stats(Day)
-	reply(w, http.StatusOK, map[string]any{
-		"version":        p.Version,
-		"uptime_seconds": int64(time.Since(p.Started) / time.Second),
-		"blocking":       p.Blocker.Blocking(),
-		"queries":        stats.Since,
-		"no_account":     append([]Company{}, stats.NoAccount...),
-		"escapes":        stats.Escapes,
-		"one_source":     stats.OneSource,
-		"lists":          p.Lists.Lists(),
-		"upstreams":      p.Upstreams(),
+	reply(w, http.StatusOK, statusAnswer{
+		Version: p.Version, Uptime: int64(time.Since(p.Started) / time.Second), Blocking: p.Blocker.Blocking(), Queries: p.Since(),
+		NoAccount: stats.NoAccount, Escapes: stats.Escapes, OneSource: stats.OneSource,
+		Lists: p.Lists.Lists(), Upstreams: p.Upstreams(),
 	})
 }
 
@@ -156,7 +150,7 @@ func (o order) target() Target { return Target{o.Group, o.Client} }
 // place is where the page shows what o changes.
 func (o order) place() string {
 	if o.target() != (Target{}) {
-		return "/#who"
+		return "/clients"
 	}
 	return "/"
 }
@@ -184,6 +178,11 @@ func (p *Page) refused(w http.ResponseWriter, r *http.Request, place string, sta
 		fail(w, status, reason)
 		return
 	}
+	p.problem(w, r, place, status, reason)
+}
+
+// problem is a page that says what went wrong, and leads back to a place.
+func (p *Page) problem(w http.ResponseWriter, r *http.Request, place string, status int, reason string) {
 	v := struct {
 		frame
 		Problem, Back string
@@ -201,7 +200,7 @@ func (p *Page) pause(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = p.Blocker.Pause(o.target(), d)
 	}
-	p.done(w, r, o.place(), err, http.StatusBadRequest, func() any { return map[string]any{"blocking": p.Blocker.Blocking()} })
+	p.done(w, r, o.place(), err, http.StatusBadRequest, func() any { return blockingAnswer{p.Blocker.Blocking()} })
 }
 
 func (p *Page) resume(w http.ResponseWriter, r *http.Request) {
@@ -209,40 +208,7 @@ func (p *Page) resume(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = p.Blocker.Resume(o.target())
 	}
-	p.done(w, r, o.place(), err, http.StatusBadRequest, func() any { return map[string]any{"blocking": p.Blocker.Blocking()} })
-}
-
-// refreshTime bounds a refresh that somebody waits for. It is shorter than the
-// server's time to write.
-const refreshTime = 25 * time.Second
-
-func (p *Page) refresh(w http.ResponseWriter, r *http.Request) {
-	o, err := readOrder(r)
-	if err != nil {
-		p.refused(w, r, "/", http.StatusBadRequest, err.Error())
-		return
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), refreshTime)
-	defer cancel()
-	err = p.Lists.Refresh(ctx, o.List, o.Force)
-	p.done(w, r, o.place(), err, http.StatusBadGateway, func() any { return map[string]any{"lists": p.Lists.Lists()} })
-}
-
-func (p *Page) changes(w http.ResponseWriter, r *http.Request) {
-	name := r.URL.Query().Get("list")
-	if name == "" {
-		fail(w, http.StatusBadRequest, "write of which list: /api/v1/lists/changes?list=starter")
-		return
-	}
-	all, err := p.Lists.Changes(name)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		fail(w, http.StatusNotFound, err.Error())
-	case err != nil:
-		fail(w, http.StatusInternalServerError, err.Error())
-	default:
-		reply(w, http.StatusOK, map[string]any{"changes": all})
-	}
+	p.done(w, r, o.place(), err, http.StatusBadRequest, func() any { return blockingAnswer{p.Blocker.Blocking()} })
 }
 
 func (p *Page) healthz(w http.ResponseWriter, r *http.Request) {

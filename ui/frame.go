@@ -2,7 +2,6 @@ package ui
 
 import (
 	"bytes"
-	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
@@ -29,21 +28,29 @@ type frame struct {
 type room struct {
 	Path, Name string
 	Owner      bool // only for who may change something
+	Kept       bool // only where queries are kept
 }
 
 // rooms are the pages, in the order of the navigation.
 var rooms = []room{
 	{Path: "/", Name: "Now"},
+	{Path: "/companies", Name: "Companies"},
 	{Path: "/why", Name: "Why?"},
+	{Path: "/live", Name: "Live", Owner: true},
 	{Path: "/recent", Name: "This device"},
+	{Path: "/lists", Name: "Lists"},
+	{Path: "/clients", Name: "Clients", Owner: true},
+	{Path: "/config", Name: "Configuration", Owner: true},
+	{Path: "/queries", Name: "Queries", Owner: true, Kept: true},
+	{Path: "/privacy", Name: "Privacy"},
 }
 
 // frame is that of the page at path, as whoever asks may see it.
 func (p *Page) frame(r *http.Request, title, path string) frame {
-	status, _ := p.may(r)
-	f := frame{Title: title, Here: path, Version: p.Version, MayChange: status == 0, SignedIn: p.sessions.has(r), Password: p.PasswordHash != ""}
+	who := p.caller(r)
+	f := frame{Title: title, Here: path, Version: p.Version, MayChange: who.all, SignedIn: who.signedIn, Password: p.PasswordHash != ""}
 	for _, room := range rooms {
-		if f.MayChange || !room.Owner {
+		if (f.MayChange || !room.Owner) && (!room.Kept || p.Settings().Queries != noQueries) {
 			f.Rooms = append(f.Rooms, room)
 		}
 	}
@@ -102,13 +109,6 @@ func takesGzip(accepted string) bool {
 		}
 	}
 	return false
-}
-
-// strip takes the base off the path of a request, where a proxy has left it on.
-func (p *Page) strip(r *http.Request) {
-	if rest, below := strings.CutPrefix(r.URL.Path, p.Base); below && p.Base != "" && (rest == "" || rest[0] == '/') {
-		r.URL.Path, r.URL.RawPath = cmp.Or(rest, "/"), ""
-	}
 }
 
 // files answers with what the pages need beside themselves.

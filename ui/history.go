@@ -49,6 +49,7 @@ type Held struct {
 	Waiting int        `json:"minutes_in_memory"`
 	Form    string     `json:"clients"` // as configured
 	Clients int        `json:"clients_today"`
+	Names   int        `json:"names_hashed"` // blocked today, of which hashes are in memory
 	Key     bool       `json:"key_of_today"`
 	Aside   []string   `json:"damaged,omitempty"` // files that were set aside
 	Oldest  *time.Time `json:"oldest"`            // null when there is nothing
@@ -66,47 +67,13 @@ func (p *Page) history(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	stats := p.Stats(s.Range)
-	answer := map[string]any{
-		"range":      s.Range,
-		"columns":    append([]Column{}, stats.Columns...),
-		"queries":    stats.Queries,
-		"blocked":    stats.Blocked,
-		"by_outcome": stats.Outcomes,
-		"by_list":    stats.Lists,
-		"by_owner":   append([]Company{}, stats.Companies...),
-		"no_account": append([]Company{}, stats.NoAccount...),
-		"escapes":    stats.Escapes,
+	answer := historyAnswer{
+		Range: s.Range, Columns: stats.Columns, Queries: stats.Queries, Blocked: stats.Blocked, ByOutcome: stats.Outcomes, ByList: stats.Lists,
+		ByOwner: stats.Companies, NoAccount: stats.NoAccount, Escapes: stats.Escapes,
 	}
-	if status, _ := p.may(r); status == 0 {
-		answer["clients_today"] = append([]Use{}, p.Today()...)
+	if status, _ := p.may(r, ToRead); status == 0 {
+		today := p.Today()
+		answer.Today = &today
 	}
 	reply(w, http.StatusOK, answer)
-}
-
-func (p *Page) privacy(w http.ResponseWriter, _ *http.Request) {
-	held, kept := p.Kept()
-	reply(w, http.StatusOK, map[string]any{"kept": kept, "history": held})
-}
-
-// forgetMe needs no permission: it concerns the asking address only.
-func (p *Page) forgetMe(w http.ResponseWriter, r *http.Request) {
-	ip, ok := device(r)
-	if !ok {
-		fail(w, http.StatusForbidden, throughProxy)
-		return
-	}
-	erased, note, err := p.ForgetClient(ip)
-	if err != nil {
-		fail(w, http.StatusInternalServerError, err.Error())
-		return
-	}
-	reply(w, http.StatusOK, map[string]any{"erased": erased, "note": note})
-}
-
-func (p *Page) forgetAll(w http.ResponseWriter, r *http.Request) {
-	if err := p.Forget(); err != nil {
-		fail(w, http.StatusInternalServerError, err.Error())
-		return
-	}
-	p.privacy(w, r)
 }

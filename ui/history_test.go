@@ -42,7 +42,7 @@ func TestPlot(t *testing.T) {
 			t.Errorf("%s: marks %v, want %s, the first %q", c.name, p.Marks, c.marks, c.first)
 		}
 		for _, c := range p.Columns {
-			if c.X < p.Left || c.X+c.Width > p.Right || c.Y < 0 || c.BlockedY < c.Y || c.BlockedY > p.Base {
+			if c.X < 0 || c.X+c.Width > p.Width || c.Y < 0 || c.BlockedY < c.Y || c.BlockedY > p.Base {
 				t.Errorf("out of the picture: %+v", c)
 			}
 		}
@@ -67,7 +67,7 @@ func TestPageRanges(t *testing.T) {
 		wantText(t, look(p, path), []string{
 			`<h2 id="numbers">The last ` + want.words + `</h2>`, `<a href="/?range=` + string(want.r) + `#numbers" aria-current="true">` + want.words + `</a>`,
 			`12 245</td><td>295</td></tr></tbody>`, `: 100 queries, 5 blocked</title></rect>`,
-			`<path class="all" d="M44.5 155.3h455V156h-455zM500.5 65.4h455V156h-455z"/>`, `<path class="bad" d="M44.5 156h455V156h-455zM500.5 153.8h455V156h-455z"/>`,
+			`<path class="all" d="M24 155.3h432V156h-432zM504 65.4h432V156h-432z"/>`, `<path class="bad" d="M24 156h432V156h-432zM504 153.8h432V156h-432z"/>`,
 			"way around this server in the last " + want.words,
 		}, nil)
 		if h.shown[0] != want.r {

@@ -16,8 +16,10 @@ type index struct {
 	Stats     Stats // of the range
 	Span      span
 	Spans     []span
-	Plot      plot
-	Lists     []listing
+	Figure    figure
+	Lists     []List
+	Rules     int // in all of them
+	HeldBack  int // new rules that wait to be accepted
 	Upstreams []Upstream
 	Companies []bar
 	NoAccount []bar
@@ -26,42 +28,15 @@ type index struct {
 	Who       who
 	Requests  []Request // that wait, for who may answer them
 	Written   Written   // likewise
+	Back      string    // where what is done about those leads
 }
 
 // Felt is how long people waited for answers of late.
 type Felt struct {
-	Half    time.Duration `json:"half"` // half of the answers took no longer
-	Most    time.Duration `json:"most"` // of a hundred, 99
-	Answers uint64        `json:"answers"`
-	Over    time.Duration `json:"over"` // in how long a time
-}
-
-// listing is a list with what is said about its popular names.
-type listing struct {
-	List
-	Held  []PopularRule // the first of those held back
-	Used  []PopularRule // the first of those in use
-	Quiet int           // how many are not among these
-}
-
-// saidRules is how many rules about popular names the page names of a list, held
-// back and in use each.
-const saidRules = 5
-
-func newListing(l List) listing {
-	v := listing{List: l}
-	for _, r := range l.Popular {
-		said := &v.Used
-		if r.Held {
-			said = &v.Held
-		}
-		if len(*said) < saidRules {
-			*said = append(*said, r)
-		} else {
-			v.Quiet++
-		}
-	}
-	return v
+	Half    time.Duration // half of the answers took no longer
+	Most    time.Duration // of a hundred, 99
+	Answers uint64
+	Over    time.Duration // in how long a time
 }
 
 // bar is a company with the length of its bar, of 100.
@@ -88,20 +63,27 @@ func (p *Page) index(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	asked, _ := newSpan(r.URL.Query().Get("range"))
-	stats, day := p.Stats(asked.Range), Stats{}
-	if day = stats; asked.Range != Day {
-		day = p.Stats(Day)
+	stats := p.Stats(asked.Range)
+	today, ok := p.sinceMidnight(stats.Columns)
+	if !ok {
+		today, _ = p.sinceMidnight(p.Stats(Day).Columns)
 	}
 	all := p.Lists.Lists()
-	v := index{frame: p.frame(r, "", "/"), Blocking: p.Blocker.Blocking(), Stats: stats, Today: p.sinceMidnight(day.Columns), Felt: p.Felt(),
-		Span: asked, Spans: spans, Plot: newPlot(stats.Columns, asked, p.Zone), Upstreams: p.Upstreams(),
+	v := index{frame: p.frame(r, "", "/"), Back: "/", Blocking: p.Blocker.Blocking(), Stats: stats, Today: today, Felt: p.Felt(),
+		Span: asked, Spans: spans, Figure: newQueriesFigure(stats, asked, p.Zone), Upstreams: p.Upstreams(),
 		Companies: newBars(stats.Companies), NoAccount: newBars(stats.NoAccount), Around: newWaysAround(stats.Escapes, all)}
 	if v.MayChange {
 		v.Requests, v.Written = p.open(), p.Rules.Written()
 	}
 	v.Who = p.who(v.Blocking)
+	v.Lists = all
 	for _, l := range all {
-		v.Lists = append(v.Lists, newListing(l))
+		v.Rules += l.Entries
+		for _, rule := range l.Popular {
+			if rule.Held {
+				v.HeldBack++
+			}
+		}
 	}
 	for _, c := range stats.NoAccount {
 		v.Tried += c.Count
@@ -113,15 +95,17 @@ func (p *Page) index(w http.ResponseWriter, r *http.Request) {
 	p.show(w, r, http.StatusOK, "index.html", v)
 }
 
-// sinceMidnight adds up those columns of the last 24 hours that are of today.
-func (p *Page) sinceMidnight(columns []Column) (today Stats) {
+// sinceMidnight adds up those columns that are of today; it is not ok where none begins at
+// midnight.
+func (p *Page) sinceMidnight(columns []Column) (today Stats, ok bool) {
 	now := time.Now().In(p.Zone)
 	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, p.Zone)
 	for _, c := range columns {
+		ok = ok || c.From.Equal(midnight)
 		if !c.From.Before(midnight) {
 			today.Queries += c.Queries
 			today.Blocked += c.Blocked
 		}
 	}
-	return today
+	return today, ok
 }

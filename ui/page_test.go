@@ -55,10 +55,8 @@ func TestPageTellsWho(t *testing.T) {
 	says := []string{
 		`<strong>default</strong> <span class="quiet">blocked as configured</span>`,
 		`<strong>guests</strong> <span class="problem">paused until Sun 24 Nov, 21:05</span>`,
-		"Lists now: starter, service:&lt;tiktok&gt;",
 		`<strong>lab</strong> <span class="quiet">never blocks</span>`,
-		"4 clients, 1 paused",
-		`<strong>&lt;script&gt;tablet</strong> <span class="quiet">blocked as configured</span> <p class="source">In kids, guests</p>`,
+		`<strong>&lt;script&gt;tablet</strong> <span class="quiet">blocked as configured</span> <p class="source">In kids, guests; known by <code>192.168.1.40</code>`,
 		`<strong>laptop</strong> <span class="problem">paused until somebody resumes</span>`,
 		`<strong>visitor</strong> <span class="quiet">paused with its group</span>`,
 		`<strong>bench</strong> <span class="quiet">never blocks</span>`,
@@ -70,24 +68,23 @@ func TestPageTellsWho(t *testing.T) {
 		`action="/api/v1/resume"><input type="hidden" name="client" value="laptop">`,
 		`<button name="duration" value="5m">5 minutes</button> <button name="duration" value="1h">1 hour</button> <button name="duration" value="">Until I resume</button>`,
 	}
-	wantText(t, look(p, "/"), append(says, buttons...), []string{`value="lab"`, `name="client" value="bench"`, "<script>tablet"})
-	wantText(t, look(p, "/", stranger...), says, append(buttons, "/api/v1/pause", "/api/v1/resume"))
+	wantText(t, look(p, "/clients"), append(says, buttons...), []string{`value="lab"`, `name="client" value="bench"`, "<script>tablet"})
+	paused := []string{`The group <strong>guests</strong> <span class="problem">paused until Sun 24 Nov, 21:05</span>`, `<strong>laptop</strong> <span class="problem">paused until somebody resumes</span>`}
+	wantText(t, look(p, "/"), append(paused, buttons[2], buttons[3]), []string{"<strong>kids", "<strong>visitor", `name="client" value="bench"`, buttons[0]})
+	wantText(t, look(p, "/", stranger...), paused, append(buttons, "/api/v1/pause", "/api/v1/resume"))
 	h.paused = true
-	wantText(t, look(p, "/"), []string{
+	wantText(t, look(p, "/clients"), []string{
 		`<strong>kids</strong> <span class="quiet">paused with everybody`, `<strong>laptop</strong> <span class="problem">paused with everybody, and by itself`,
-		`<strong>visitor</strong> <span class="quiet">paused with everybody`,
+		`<strong>visitor</strong> <span class="quiet">paused with everybody`, "Blocking is paused for everybody",
 	}, []string{`action="/api/v1/pause"`})
 }
 
-// A household of one group has nobody to tell apart; one of many clients is asked
-// before all are shown.
-func TestPageShowsWhoWhenThereIsSomebody(t *testing.T) {
+// The front page is silent of those who are not paused by themselves.
+func TestPageIsSilentOfWho(t *testing.T) {
 	p, h := newPage(t, "")
-	wantText(t, look(p, "/"), nil, []string{`<h2 id="who">`})
+	wantText(t, look(p, "/"), []string{`<div id="people" data-live></div>`}, []string{`<h2 id="who">`})
 	h.clients = []Switch{{Name: "tablet", Enabled: true, Groups: []string{"default"}}}
-	wantText(t, look(p, "/"), []string{`<h2 id="who">`, `<details id="clients" open> <summary>1 client</summary>`}, nil)
-	h.clients = slices.Repeat(h.clients, fewClients+1)
-	wantText(t, look(p, "/"), []string{`<details id="clients"> <summary>5 clients</summary>`}, nil)
+	wantText(t, look(p, "/"), nil, []string{`<h2 id="who">`, "tablet"})
 }
 
 func TestFormsOfWho(t *testing.T) {
@@ -97,9 +94,9 @@ func TestFormsOfWho(t *testing.T) {
 		status           int
 		location         string
 	}{
-		{"a group", "/api/v1/pause", "group=kids&duration=5m", 303, "/#who"},
-		{"a client", "/api/v1/pause", "client=laptop&duration=", 303, "/#who"},
-		{"a client resumes", "/api/v1/resume", "client=laptop", 303, "/#who"},
+		{"a group", "/api/v1/pause", "group=kids&duration=5m", 303, "/clients"},
+		{"a client", "/api/v1/pause", "client=laptop&duration=", 303, "/clients"},
+		{"a client resumes", "/api/v1/resume", "client=laptop", 303, "/clients"},
 		{"everybody", "/api/v1/pause", "duration=1h", 303, "/"},
 		{"an unknown group", "/api/v1/pause", "group=cats&duration=5m", 404, ""},
 		{"an unknown client", "/api/v1/resume", "client=cat", 404, ""},
@@ -218,6 +215,28 @@ func TestSentence(t *testing.T) {
 	for phrase, want := range map[string]string{"a public name": "A public name.", "élan": "Élan.", "done.": "Done."} {
 		if got := sentence(phrase); got != want {
 			t.Errorf("%q: %q, want %q", phrase, got, want)
+		}
+	}
+}
+
+// What is of today is said in every range, from as few sums as can be.
+func TestSinceMidnight(t *testing.T) {
+	midnight := time.Now().UTC().Truncate(24 * time.Hour)
+	for _, c := range []struct {
+		name    string
+		columns []Column
+		queries uint64
+		asked   int
+	}{
+		{"quarters", columns(midnight.Add(-10*time.Hour), 80, 15*time.Minute), 400 * 15, 1},
+		{"days", columns(midnight.AddDate(0, 0, -5), 6, 24*time.Hour), 24 * 600, 1},
+		{"hours of a zone that is off by half of one", columns(midnight.Add(-90*time.Minute), 3, time.Hour), 600, 2},
+	} {
+		p, h := newPage(t, "")
+		h.stats = &Stats{Columns: c.columns}
+		wantText(t, look(p, "/?range=7d"), []string{"<dt>queries</dt><dd>" + number(c.queries) + "</dd>"}, nil)
+		if len(h.shown) != c.asked {
+			t.Errorf("%s: asks for %v", c.name, h.shown)
 		}
 	}
 }

@@ -9,25 +9,25 @@ import (
 	"time"
 )
 
-// Sizes of the plot, in units of its own; the page scales it. What is hovered over has
-// them in style.css.
+// Sizes of the plot. Its height is in pixels, and style.css has them too; its width is in
+// units of its own, which the page stretches to what room there is.
 const (
 	plotWidth  = 960.0
 	plotHeight = 192.0
-	plotLeft   = 44.0
 	plotTop    = 8.0
 	plotBase   = plotHeight - 36
-	plotLabel  = 80.0 // room that a mark takes on a small screen
+	plotGap    = 0.1 // of a column is between two
+	plotLabel  = 8.0 // percent of the width that a mark takes at least
 )
 
 // plot is the queries of a range: a column for each part of it, of all and of blocked
 // queries.
 type plot struct {
-	Width, Height, Left, Right, Base float64
-	Columns                          []column
-	Lines                            []line // of the scale
-	Marks                            []mark // of the time
-	Empty                            bool
+	Width, Height, Base float64
+	Columns             []column
+	Lines               []line // of the scale
+	Marks               []mark // of the time
+	Empty               bool
 }
 
 // column is one part of the range.
@@ -49,12 +49,20 @@ type line struct {
 }
 
 type mark struct {
-	X     float64
-	Label string
+	Percent float64 // of the width
+	Label   string
+}
+
+// figure is a plot with what is said about it.
+type figure struct {
+	plot
+	Label           string // for those who cannot see it
+	What, Part, Key string // what is counted, the part that stands out, and that in the legend
+	Nothing         string // said where there is nothing
 }
 
 func newPlot(columns []Column, s span, zone *time.Location) plot {
-	p := plot{Width: plotWidth, Height: plotHeight, Left: plotLeft, Right: plotWidth - 4, Base: plotBase, Empty: true}
+	p := plot{Width: plotWidth, Height: plotHeight, Base: plotBase, Empty: true}
 	if len(columns) == 0 {
 		return p
 	}
@@ -62,14 +70,14 @@ func newPlot(columns []Column, s span, zone *time.Location) plot {
 	p.Empty = most == 0
 	top := roundUp(most)
 	room := p.Base - plotTop
-	width := (p.Right - p.Left) / float64(len(columns))
+	width := p.Width / float64(len(columns))
 	for i, from := range columns {
-		c := column{X: p.Left + float64(i)*width + 0.5, Width: width - 1, Queries: from.Queries, Blocked: from.Blocked, When: s.when(from, zone)}
+		c := column{X: (float64(i) + plotGap/2) * width, Width: width * (1 - plotGap), Queries: from.Queries, Blocked: from.Blocked, When: s.when(from, zone)}
 		c.Y = p.Base - room*float64(from.Queries)/float64(top)
 		c.BlockedY = p.Base - room*float64(from.Blocked)/float64(top)
 		p.Columns = append(p.Columns, c)
-		if label := s.mark(from, i, zone); label != "" && p.Right-c.X > plotLabel {
-			p.Marks = append(p.Marks, mark{c.X, label})
+		if label, at := s.mark(from, i, zone), 100*c.X/p.Width; label != "" && at < 100-plotLabel {
+			p.Marks = append(p.Marks, mark{at, label})
 		}
 	}
 	for _, part := range []float64{0.5, 1} {

@@ -87,12 +87,6 @@ func (t *turns) take(ip netip.Addr) bool {
 	return true
 }
 
-// device is the address of the device that a request comes from; ok is false when a
-// proxy is between, since then it is everybody's.
-func device(r *http.Request) (ip netip.Addr, ok bool) {
-	return client(r).WithZone(""), !proxied(r)
-}
-
 // recentOf is what may be shown to whoever asks.
 func (p *Page) recentOf(r *http.Request) Recent {
 	ip, ok := device(r)
@@ -160,13 +154,13 @@ func (p *Page) selfAllow(w http.ResponseWriter, r *http.Request) {
 			return nil, err
 		}
 		until, err := p.Devices.Allow(ip, o.Name, d)
-		return map[string]any{"name": o.Name, "until": until}, err
+		return wishAnswer{Name: o.Name, Until: &until}, err
 	})
 }
 
 func (p *Page) ask(w http.ResponseWriter, r *http.Request) {
 	p.granted(w, r, func(ip netip.Addr, o wish) (any, error) {
-		return map[string]any{"name": o.Name, "asked": true}, p.Devices.Ask(ip, o.Name)
+		return wishAnswer{Name: o.Name, Asked: true}, p.Devices.Ask(ip, o.Name)
 	})
 }
 
@@ -175,12 +169,12 @@ func (p *Page) refuse(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = p.Refuse(o.Rule, o.Client)
 	}
-	p.done(w, r, "/#requests", err, http.StatusBadRequest, func() any { return map[string]any{"requests": p.open()} })
+	p.done(w, r, "/#requests", err, http.StatusBadRequest, func() any { return requestsAnswer{p.open()} })
 }
 
 func (p *Page) openRequests(w http.ResponseWriter, _ *http.Request) {
-	reply(w, http.StatusOK, map[string]any{"requests": p.open()})
+	reply(w, http.StatusOK, requestsAnswer{p.open()})
 }
 
 // open are the wishes that wait for an answer.
-func (p *Page) open() []Request { return append([]Request{}, p.Requests()...) }
+func (p *Page) open() []Request { return p.Requests() }

@@ -106,10 +106,13 @@ func (o ruling) order() (Ruling, error) {
 	return r, err
 }
 
-// place is where a form goes back to: the explanation of a name.
+// place is where a form goes back to: the front page, or the explanation of a name.
 func (o ruling) place() string {
-	if o.back == "" {
+	switch o.back {
+	case "":
 		return "/why"
+	case "/":
+		return "/"
 	}
 	return "/why?name=" + url.QueryEscape(o.back)
 }

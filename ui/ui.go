@@ -58,56 +58,6 @@ type Switch struct {
 	Own     bool       `json:"own,omitempty"`    // the pause is its own, so that it can be resumed
 }
 
-// Lists are the lists of rules.
-type Lists interface {
-	Lists() []List
-	// Refresh fetches one list, or all when name is "".
-	Refresh(ctx context.Context, name string, force bool) error
-	// Changes are the last refreshes that changed the rules of a list, the newest first.
-	Changes(name string) ([]Change, error)
-}
-
-// List is how a list stands.
-type List struct {
-	Name      string     `json:"name"`
-	Kind      string     `json:"kind"`
-	Source    string     `json:"source"`
-	Format    string     `json:"format"`
-	Entries   int        `json:"entries"`
-	Skipped   int        `json:"skipped"`
-	Updated   *time.Time `json:"updated"` // null when there is no copy
-	Next      *time.Time `json:"next"`
-	LastError string     `json:"last_error"`
-	Skips     []string   `json:"skips,omitempty"` // the first skipped lines, as list:line: reason
-
-	Added   int           `json:"added"` // rules, by the last refresh that changed some
-	Removed int           `json:"removed"`
-	Changed *time.Time    `json:"changed"`           // null when there was none
-	Popular []PopularRule `json:"popular,omitempty"` // rules that a refresh brought and that deny popular names
-}
-
-// PopularRule is a rule that a refresh brought and that denies popular names.
-type PopularRule struct {
-	Rule  string   `json:"rule"`
-	Line  int      `json:"line"`
-	Names []string `json:"names"` // the first of them
-	Count int      `json:"count"` // of all of them
-	Held  bool     `json:"held"`  // it is left out until a forced refresh
-}
-
-// More is how many names are not among Names.
-func (r PopularRule) More() int { return r.Count - len(r.Names) }
-
-// Change is what one refresh changed in the rules of a list.
-type Change struct {
-	Time    time.Time `json:"time"`
-	Added   int       `json:"added"`
-	Removed int       `json:"removed"`
-	New     []string  `json:"added_rules,omitempty"` // the first of them
-	Gone    []string  `json:"removed_rules,omitempty"`
-	Note    string    `json:"note,omitempty"` // why rules that were counted are not named
-}
-
 // Upstream is how an upstream stands.
 type Upstream struct {
 	Server    string  `json:"server"`
@@ -115,10 +65,8 @@ type Upstream struct {
 	LatencyMS float64 `json:"latency_ms"`
 }
 
-// Stats are the numbers of the page: by outcome since the start, the others of a
-// range.
+// Stats are the numbers of a range.
 type Stats struct {
-	Since            map[string]uint64 // the start, by outcome
 	Outcomes         map[string]uint64
 	Queries, Blocked uint64
 	Columns          []Column                     // oldest first
@@ -214,22 +162,71 @@ type Kept struct {
 	Where string `json:"where"`
 	Much  string `json:"how_much"`
 	Until string `json:"until"`
+
+	Oldest *time.Time `json:"oldest"` // null when there is nothing, or nobody knows
 }
+
+// File is a file that is really in the data directory.
+type File struct {
+	Name    string    `json:"name"` // below the directory
+	What    string    `json:"what"` // "" when it is none of deadpixel's
+	Bytes   int64     `json:"bytes"`
+	Changed time.Time `json:"changed"`
+}
+
+// Privacy is how [privacy] stands.
+type Privacy struct {
+	Clients string `json:"clients"`
+	Queries string `json:"queries"`
+	Keep    string `json:"keep"`
+	Recent  string `json:"recent"`
+}
+
+// About is what is kept of one address, read back from where it is.
+type About struct {
+	Sums    int    `json:"sums"`    // in how many sums of the history it is
+	Queries uint64 `json:"queries"` // of the last 26 hours, that they tell of
+	Blocked uint64 `json:"blocked"`
+	Names   int    `json:"names"`   // blocked and requested ones that are remembered
+	Logged  int    `json:"logged"`  // queries in the query log
+	Appears string `json:"appears"` // in what form, in words
+}
+
+// Nothing says whether that is nothing.
+func (a About) Nothing() bool { return a.Sums+a.Names+a.Logged == 0 }
 
 // Options are what the page is made of.
 type Options struct {
 	Blocker   Blocker
 	Lists     Lists
 	Stats     func(Range) Stats
+	Since     func() map[string]uint64 // the start: queries by outcome
+	Companies func(Range) Companies
+	// Company tells of one company, by its name as people write it. Its error is
+	// ErrNotFound where nobody knows it.
+	Company func(r Range, name string) (CompanyDetail, error)
+	// Evidence is the sheet of a month. Its error is ErrNotFound where nothing is kept of it.
+	Evidence  func(year int, month time.Month) (Evidence, error)
 	Upstreams func() []Upstream
 	Explain   func(context.Context, Question) (Explanation, error)
 	Felt      func() Felt
-	Kept      func() (Held, []Kept) // what the history has, and all that is kept
-	Today     func() []Use          // its clients of today
-	Forget    func() error          // erases it
+	Kept      func() (Held, []Kept)  // what the history has, and all that is kept
+	Settings  func() Privacy         // by which it is kept
+	Files     func() ([]File, error) // what is in the data directory
+	About     func(netip.Addr) (About, error)
+	Today     func() []Use // its clients of today
+	Forget    func() error // erases it
 	// ForgetClient erases what is kept of an address, and returns in how many sums it was
 	// and what that means.
 	ForgetClient func(netip.Addr) (erased int, note string, err error)
+
+	// Queries finds queries in what is kept of them.
+	Queries func(context.Context, QueryFilter) (QueryPage, error)
+	// Tail tells of blocked queries until ctx ends; then it closes the channel.
+	Tail func(ctx context.Context) <-chan Sight
+
+	Household func() Household // the groups and clients as configured
+	Running   func() Running   // the configuration
 
 	Rules    Rules
 	Devices  Devices
@@ -245,9 +242,11 @@ type Options struct {
 	Version      string
 	Started      time.Time
 	Zone         *time.Location
-	Base         string   // the path under which the page stands, as "/dns"; "" is the root
-	PasswordHash string   // "" means that changes come from this machine only
-	Hosts        []string // names under which the page may be asked for, beside the machine's own
+	Base         string         // the path under which the page stands, as "/dns"; "" is the root
+	PasswordHash string         // "" means that changes come from this machine only
+	Tokens       []Token        // keys for scripts
+	Proxies      []netip.Prefix // reverse proxies that are believed what they say of a request
+	Hosts        []string       // names under which the page may be asked for, beside the machine's own
 	Log          *slog.Logger
 }
 
@@ -260,11 +259,14 @@ var static embed.FS
 // Page is the handler of the page and the API. It is safe for concurrent use.
 type Page struct {
 	Options
-	hosts    map[string]bool
-	sessions sessions
-	turns    turns
-	page     *template.Template
-	mux      *http.ServeMux
+	hosts     map[string]bool
+	sessions  sessions
+	passwords passwords
+	tries     tries
+	turns     turns
+	streams   streams
+	page      *template.Template
+	mux       *http.ServeMux
 }
 
 // New makes the handler.
@@ -278,23 +280,29 @@ func New(o Options) (*Page, error) {
 		o.Zone = time.Local
 	}
 	p := &Page{Options: o, hosts: ownHosts(o.Hosts)}
-	p.sessions.valid = map[[32]byte]time.Time{}
+	p.streams.end, p.streams.watchers = make(chan struct{}), map[chan string]bool{}
 	var err error
-	p.page, err = template.New("").Funcs(template.FuncMap{"to": p.to, "number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few,
-		"coordinate": coordinate, "words": words, "span": lasting, "at": at, "share": share, "milliseconds": func(d time.Duration) string { return milliseconds(float64(d) / 1e6) }}).
-		ParseFS(templates, "templates/*.html")
-	p.mux = p.routes()
+	p.page, err = template.New("").Funcs(p.functions()).ParseFS(templates, "templates/*.html")
+	p.mux = http.NewServeMux()
+	for _, one := range p.table() {
+		p.mux.HandleFunc(one.pattern, p.needs(one.scope, one.handle))
+	}
 	return p, err
 }
 
 // ServeHTTP answers one request: guard, route.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secure(w.Header())
-	p.strip(r)
+	r, err := p.enter(r)
+	if err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
+		return
+	}
 	if status, reason := p.guard(r); status != 0 {
 		fail(w, status, reason)
 		return
 	}
+	p.strip(r)
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	recognise(r)
 	p.mux.ServeHTTP(w, r)
@@ -303,36 +311,29 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // maxBody bounds a request's body in bytes.
 const maxBody = 16 << 10
 
-// routes are the paths; those with a change in front of them need permission.
-func (p *Page) routes() *http.ServeMux {
-	m := http.NewServeMux()
-	m.HandleFunc("GET /{$}", p.index)
-	m.HandleFunc("GET /why", p.why)
-	m.HandleFunc("GET /static/", p.files)
-	m.Handle("GET /metrics", p.Metrics)
-	m.HandleFunc("GET /healthz", p.healthz)
-	m.HandleFunc("GET /readyz", p.readyz)
-	m.HandleFunc("GET /login", p.loginForm)
-	m.HandleFunc("POST /login", p.login)
-	m.HandleFunc("POST /logout", p.logout)
-	m.HandleFunc("GET /api/v1/status", p.status)
-	m.HandleFunc("GET /api/v1/explain", p.explain)
-	m.HandleFunc("GET /api/v1/lists/changes", p.changes)
-	m.HandleFunc("GET /api/v1/history", p.history)
-	m.HandleFunc("GET /api/v1/privacy", p.privacy)
-	m.HandleFunc("GET /recent", p.recent)
-	m.HandleFunc("GET /api/v1/recent", p.recentNames)
-	m.HandleFunc("POST /api/v1/self_allow", p.selfAllow)
-	m.HandleFunc("POST /api/v1/requests", p.ask)
-	m.Handle("GET /api/v1/requests", p.change(p.openRequests))
-	m.Handle("POST /api/v1/requests/refuse", p.change(p.refuse))
-	m.Handle("GET /api/v1/rules", p.change(p.rules))
-	m.Handle("POST /api/v1/rules", p.change(p.rule))
-	m.Handle("DELETE /api/v1/rules", p.change(p.unrule))
-	m.HandleFunc("DELETE /api/v1/privacy/me", p.forgetMe)
-	m.Handle("POST /api/v1/pause", p.change(p.pause))
-	m.Handle("POST /api/v1/resume", p.change(p.resume))
-	m.Handle("POST /api/v1/lists/refresh", p.change(p.refresh))
-	m.Handle("DELETE /api/v1/privacy/history", p.change(p.forgetAll))
-	return m
+// functions are those that templates call.
+func (p *Page) functions() template.FuncMap {
+	return template.FuncMap{
+		"ago":          p.ago,
+		"at":           at,
+		"clock":        p.clock,
+		"clockSeconds": func(t time.Time) string { return t.In(p.Zone).Format("Mon 15:04:05") },
+		"coordinate":   coordinate,
+		"few":          few,
+		"join":         strings.Join,
+		"keptClients":  keptClients,
+		"keptNames":    keptNames,
+		"latency":      milliseconds,
+		"milliseconds": func(d time.Duration) string { return milliseconds(float64(d) / 1e6) },
+		"number":       number,
+		"ofCompany":    ofCompany,
+		"pair":         func(a, b any) []any { return []any{a, b} },
+		"sentence":     sentence,
+		"share":        share,
+		"size":         size,
+		"span":         lasting,
+		"to":           p.to,
+		"usesSay":      usesSay,
+		"words":        words,
+	}
 }

@@ -5,11 +5,8 @@ import (
 	"slices"
 )
 
-// who is the section about groups and clients.
-type who struct {
-	Groups, Clients []standing
-	Paused          int // how many clients are, by themselves
-}
+// who is how groups and clients stand.
+type who struct{ Groups, Clients []standing }
 
 // standing is how blocking stands for a group or a client, in words.
 type standing struct {
@@ -20,14 +17,13 @@ type standing struct {
 	Pausable bool
 }
 
+// Paused are those who are paused by themselves.
+func (w who) Paused() []standing {
+	return slices.DeleteFunc(slices.Concat(w.Groups, w.Clients), func(s standing) bool { return !s.Own })
+}
+
 // Shown says whether there is more than what holds for everybody.
 func (w who) Shown() bool { return len(w.Groups) > 1 || len(w.Clients) > 0 }
-
-// fewClients is how many clients are shown without being asked for.
-const fewClients = 4
-
-// Open says whether the clients are: when they are few, or some are paused.
-func (w who) Open() bool { return len(w.Clients) <= fewClients || w.Paused > 0 }
 
 func (p *Page) who(b Blocking) who {
 	var w who
@@ -38,10 +34,7 @@ func (p *Page) who(b Blocking) who {
 		groups := slices.DeleteFunc(slices.Clone(b.Groups), func(g Switch) bool { return !slices.Contains(c.Groups, g.Name) })
 		c.Never = !slices.ContainsFunc(groups, func(g Switch) bool { return !g.Never })
 		one := standing{c, "client", fmt.Sprint("client-", i), p.says(b, c), b.Enabled && !c.Own && !c.Never}
-		switch {
-		case c.Own:
-			w.Paused++
-		case b.Enabled && !c.Never && !slices.ContainsFunc(groups, func(g Switch) bool { return g.Enabled }):
+		if b.Enabled && !c.Own && !c.Never && !slices.ContainsFunc(groups, func(g Switch) bool { return g.Enabled }) {
 			one.Says = "paused with its group"
 		}
 		w.Clients = append(w.Clients, one)

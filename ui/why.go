@@ -15,6 +15,7 @@ type why struct {
 	Answer  *answer
 	Problem string
 	Written Written // for who may change something
+	Back    string  // where what is done about those leads: the name
 }
 
 // answer is an explanation with whom it is for.
@@ -42,6 +43,7 @@ func commonTypes(asked string) []string {
 func (p *Page) why(w http.ResponseWriter, r *http.Request) {
 	v := why{frame: p.frame(r, whyTitle, "/why"), Asked: newQuestion(r.URL.Query()), Clients: p.Blocker.Blocking().Clients}
 	v.Types = commonTypes(v.Asked.Type)
+	v.Back = v.Asked.Name
 	if v.MayChange {
 		v.Written = p.Rules.Written()
 	}

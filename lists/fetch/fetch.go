@@ -102,7 +102,7 @@ func (b *builtin) Fetch(_ context.Context, v lists.Validators) (lists.Fetched, e
 	if now == v {
 		return lists.Fetched{Validators: now, NotModified: true}, nil
 	}
-	return lists.Fetched{Body: io.NopCloser(bytes.NewReader(text)), Validators: now}, nil
+	return lists.Fetched{Body: io.NopCloser(bytes.NewReader(text)), Validators: now, Size: int64(len(text))}, nil
 }
 
 // file is a list on this machine's disk.
@@ -132,7 +132,7 @@ func (f *file) Fetch(_ context.Context, v lists.Validators) (lists.Fetched, erro
 		in.Close()
 		return lists.Fetched{Validators: now, NotModified: true}, nil
 	}
-	return lists.Fetched{Body: limited(in, f.max), Validators: now}, nil
+	return lists.Fetched{Body: limited(in, f.max), Validators: now, Size: info.Size()}, nil
 }
 
 // errTooLarge says that a text is larger than any list.

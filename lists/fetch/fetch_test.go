@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -70,6 +71,21 @@ func TestWeb(t *testing.T) {
 		fmt.Fprint(z, "a.example\n")
 		z.Close()
 	})
+	mux.HandleFunc("/nothing", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Encoding", "gzip") })
+	mux.HandleFunc("/half", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		var all bytes.Buffer
+		z := gzip.NewWriter(&all)
+		fmt.Fprint(z, "a.example\n")
+		z.Close()
+		w.Write(all.Bytes()[:all.Len()-6])
+	})
+	mux.HandleFunc("/bomb", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		z.Write(make([]byte, 6000))
+		z.Close()
+	})
 	mux.HandleFunc("/cut", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "1000")
 		fmt.Fprint(w, "a.example\n")
@@ -100,7 +116,7 @@ func TestWeb(t *testing.T) {
 			t.Errorf("%s: %q, %v", path, text, err)
 		}
 	}
-	for path, want := range map[string]string{"/missing": "404 Not Found", "/broken": "500", "/loop": "redirects", "/cut": "unexpected EOF",
+	for path, want := range map[string]string{"/missing": "404 Not Found", "/broken": "500", "/loop": "redirects", "/cut": "unexpected EOF", "/nothing": "unexpected EOF", "/half": "unexpected EOF", "/bomb": "larger",
 		"/large": "larger", "/never": "nothing has changed"} {
 		if _, _, err := read(source(t, o, base+path), lists.Validators{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)
@@ -113,6 +129,67 @@ func TestWeb(t *testing.T) {
 	o.Resolve = func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no such host") }
 	if _, _, err := read(source(t, o, base+"/list"), lists.Validators{}); err == nil || !strings.Contains(err.Error(), "no such host") {
 		t.Errorf("unknown host: %v", err)
+	}
+}
+
+// How much has come is told as it is sent, packed or not, and of how much where the
+// server says that.
+func TestProgress(t *testing.T) {
+	text := strings.Repeat("a.example\n", 10_000)
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	fmt.Fprint(z, text)
+	z.Close()
+	halfway := make(chan bool)
+	mux := http.NewServeMux()
+	send := func(path, encoding string, body []byte, size bool) {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Accept-Encoding") != "gzip" {
+				t.Errorf("asked for %q", r.Header.Get("Accept-Encoding"))
+			}
+			if encoding != "" {
+				w.Header().Set("Content-Encoding", encoding)
+			}
+			if size {
+				w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+			}
+			w.Write(body[:len(body)/2])
+			w.(http.Flusher).Flush()
+			<-halfway
+			w.Write(body[len(body)/2:])
+		})
+	}
+	send("/plain", "", []byte(text), true)
+	send("/packed", "gzip", packed.Bytes(), true)
+	send("/x", "X-GZIP", packed.Bytes(), true)
+	send("/unknown", "", []byte(text), false)
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	for _, c := range []struct {
+		path       string
+		sent, size int
+	}{{"/plain", len(text), len(text)}, {"/packed", packed.Len(), packed.Len()}, {"/x", packed.Len(), packed.Len()}, {"/unknown", len(text), 0}} {
+		f, err := source(t, Options{}, server.URL+c.path).Fetch(t.Context(), lists.Validators{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Size != int64(c.size) {
+			t.Errorf("%s: a size of %d, want %d", c.path, f.Size, c.size)
+		}
+		if _, err := io.ReadFull(f.Body, make([]byte, 100)); err != nil {
+			t.Error(err)
+		}
+		if n := f.Came(); n == 0 || n > int64(c.sent/2) {
+			t.Errorf("%s: %d bytes have come of half of %d", c.path, n, c.sent)
+		}
+		halfway <- true
+		if rest, err := io.ReadAll(f.Body); err != nil || len(rest) != len(text)-100 {
+			t.Errorf("%s: %d more bytes, %v", c.path, len(rest), err)
+		}
+		if n := f.Came(); n != int64(c.sent) {
+			t.Errorf("%s: %d bytes have come, want %d", c.path, n, c.sent)
+		}
+		f.Body.Close()
 	}
 }
 

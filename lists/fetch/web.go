@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"deadpixel/lists"
@@ -121,6 +124,9 @@ func (p *page) fetch(ctx context.Context, v lists.Validators) (lists.Fetched, er
 		return lists.Fetched{}, err
 	}
 	request.Header.Set("User-Agent", p.web.agent)
+	// Unpacked here and not by the transport, so that it is known how much has come of
+	// how much.
+	request.Header.Set("Accept-Encoding", "gzip")
 	if v.ETag != "" {
 		request.Header.Set("If-None-Match", v.ETag)
 	}
@@ -142,7 +148,12 @@ func (p *page) fetch(ctx context.Context, v lists.Validators) (lists.Fetched, er
 			return lists.Fetched{}, errTooLarge
 		}
 		now := lists.Validators{ETag: response.Header.Get("ETag"), LastModified: response.Header.Get("Last-Modified")}
-		return lists.Fetched{Body: response.Body, Validators: now}, nil
+		sent := &counted{ReadCloser: response.Body}
+		f := lists.Fetched{Body: sent, Validators: now, Size: max(response.ContentLength, 0), Came: sent.n.Load}
+		if encoding := response.Header.Get("Content-Encoding"); strings.EqualFold(encoding, "gzip") || strings.EqualFold(encoding, "x-gzip") {
+			f.Body = &unpacked{ReadCloser: sent}
+		}
+		return f, nil
 	case http.StatusNotModified:
 		response.Body.Close()
 		if v == (lists.Validators{}) {
@@ -152,6 +163,38 @@ func (p *page) fetch(ctx context.Context, v lists.Validators) (lists.Fetched, er
 	}
 	response.Body.Close()
 	return lists.Fetched{}, fmt.Errorf("the server says %s", response.Status)
+}
+
+// counted is what a server sends, as it does.
+type counted struct {
+	io.ReadCloser
+	n atomic.Int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// unpacked is a body that was sent in gzip, of which x-gzip is another name (RFC 9110,
+// section 8.4.1.3).
+type unpacked struct {
+	io.ReadCloser
+	zip *gzip.Reader // nil before the first Read, which alone may wait for the server
+}
+
+func (u *unpacked) Read(p []byte) (int, error) {
+	if u.zip == nil {
+		var err error
+		if u.zip, err = gzip.NewReader(u.ReadCloser); err != nil {
+			if errors.Is(err, io.EOF) { // there has to be something, if only that there is nothing
+				err = io.ErrUnexpectedEOF
+			}
+			return 0, fmt.Errorf("gzip: %w", err)
+		}
+	}
+	return u.zip.Read(p)
 }
 
 // body is what a server sends. It may take its time, but not stand still.

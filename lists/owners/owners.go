@@ -34,6 +34,8 @@ type Data struct {
 	companies index
 	services  index
 	also      also
+
+	categories map[string]string // by the key of a company
 }
 
 // Embedded is the data that the program brings along, read when it is first
@@ -110,6 +112,16 @@ func (d *Data) Company(written string) (name string, domains []string, ok bool) 
 		e, ok = d.companies[d.ownerOf(written)]
 	}
 	return e.name, e.domains, ok
+}
+
+// Category is what most of a company's products are for, by its name as Company takes
+// it; "" when nobody knows.
+func (d *Data) Category(written string) string {
+	name, _, _ := d.Company(written)
+	if name == "" {
+		return ""
+	}
+	return d.categories[key(name)]
 }
 
 // ownerOf is the key of the company that has most of a service's domains; "" when

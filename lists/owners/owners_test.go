@@ -299,3 +299,25 @@ func TestMerge(t *testing.T) {
 		t.Error("base was changed")
 	}
 }
+
+// A company is of the category of most of its products, however many domains one has.
+func TestCategory(t *testing.T) {
+	own, err := Read(strings.NewReader("a.example\tAcme\tmisc\tAcme\n" + "b.example\tAcme\tmisc\tAcme Pages\n" + "c.example\tAcme\tadvertising\tAcme Ads\n" +
+		"v.example\tShow\taudio_video_player\tShow\nv.test\tShow\taudio_video_player\tShow\nv.invalid\tShow\taudio_video_player\tShow\n" +
+		"x.example\tShow\tsite_analytics\tShow X\ny.example\tShow\tsite_analytics\tShow Y\n" + "m.example\tMum\t\tMum\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		data       *Data
+		name, want string
+	}{
+		{Embedded(), "Google", "advertising"}, {Embedded(), "Meta", "social_media"}, {Embedded(), "facebook", "social_media"}, {Embedded(), "Nobody at All", ""},
+		{own, "Acme", "advertising"}, {own, "acme inc.", "advertising"}, {own, "Show", "site_analytics"}, {own, "Mum", ""},
+		{Merge(own, Embedded()), "Acme", "advertising"}, {Merge(own, Embedded()), "Google", "advertising"}, {nil, "Google", ""},
+	} {
+		if got := c.data.Category(c.name); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package owners
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -69,7 +70,38 @@ func (t *table) data() *Data {
 			all.add(k, name, domain)
 		}
 	}
-	return &Data{owners: t.owners, also: t.also, companies: companies.index(), services: all.index()}
+	return &Data{owners: t.owners, also: t.also, companies: companies.index(), services: all.index(), categories: categories(t.owners)}
+}
+
+// vague are categories that say little: a company has one of them when none of its
+// products has another.
+var vague = map[string]bool{"": true, "misc": true, "utilities": true, "hosting": true, "cdn": true}
+
+// categories are what most of the products of each company are for. Products count, not
+// domains: one may have a domain in every country.
+func categories(owners map[string]Owner) map[string]string {
+	products := map[string]map[string]map[string]bool{} // by company and category
+	for domain, o := range owners {
+		k := key(o.Company)
+		if products[k] == nil {
+			products[k] = map[string]map[string]bool{}
+		}
+		if products[k][o.Category] == nil {
+			products[k][o.Category] = map[string]bool{}
+		}
+		products[k][o.Category][cmp.Or(o.Tracker, domain)] = true
+	}
+	all := make(map[string]string, len(products))
+	for k, of := range products {
+		most := ""
+		for _, c := range slices.Sorted(maps.Keys(of)) {
+			if vague[most] && !vague[c] || vague[most] == vague[c] && len(of[c]) > len(of[most]) {
+				most = c
+			}
+		}
+		all[k] = most
+	}
+	return all
 }
 
 // groups are domains by the key of what they belong to.

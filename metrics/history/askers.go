@@ -14,13 +14,16 @@ type Use struct{ Queries, Blocked uint64 }
 // maxClients is how many clients a sum tells apart; the rest counts as others.
 const maxClients = 1000
 
-// shard counts who asks, for one core. Its lock is that core's alone but for a moment
+// shard counts who asks, and which names are blocked, for one core. Its lock is that core's alone but for a moment
 // once a minute, and for connections, which share the shards in turn.
 type shard struct {
 	mu    sync.Mutex
 	now   *askers
 	spare *askers // empty; only drain touches it
-	_     [64]byte
+
+	names      *metNames
+	spareNames *metNames // likewise
+	_          [64]byte
 }
 
 // askerSlots is the size of the table of addresses: twice what it holds, so that one
@@ -61,28 +64,38 @@ func (a *askers) of(ip netip.Addr) *Use {
 	}
 }
 
-// count counts one query. Whoever may not ask, or said nothing that can be read, is
-// nobody's client and could fill the table.
-func (s *shard) count(e *resolver.Event) {
-	if !e.Client.IsValid() || e.Outcome == resolver.Refused || e.Outcome == resolver.Dropped {
+// count counts one query: its client, when clients are counted, and its name, when that
+// was blocked. Whoever may not ask, or said nothing that can be read, is nobody's client
+// and could fill the table.
+func (h *History) count(s *shard, e *resolver.Event) {
+	blocked := e.Outcome == resolver.Blocked
+	clients := h.counting.Load() && e.Client.IsValid() && e.Outcome != resolver.Refused && e.Outcome != resolver.Dropped
+	if !clients && !blocked {
 		return
 	}
 	s.mu.Lock()
-	u := s.now.of(e.Client)
-	u.Queries++
-	if e.Outcome == resolver.Blocked {
-		u.Blocked++
+	if clients {
+		u := s.now.of(e.Client)
+		u.Queries++
+		if blocked {
+			u.Blocked++
+		}
+	}
+	if blocked {
+		s.names.meet(e.BlockedName(), h.seed, h.options.Owner)
 	}
 	s.mu.Unlock()
 }
 
 // drain hands over what was counted, and begins anew. The address of those for whom
 // there was no room is the zero one. Only one goroutine may drain at a time.
-func (s *shard) drain(take func(netip.Addr, Use)) {
+func (s *shard) drain(take func(netip.Addr, Use), meet func(company string, hash uint64)) {
 	s.mu.Lock()
-	full := s.now
+	full, names := s.now, s.names
 	s.now, s.spare = s.spare, full
+	s.names, s.spareNames = s.spareNames, names
 	s.mu.Unlock()
+	names.take(meet)
 	if full.held == 0 {
 		return
 	}
@@ -110,18 +123,14 @@ func (h *History) Fork() resolver.Observer {
 	return fork{h, &h.shards[int(h.forks.Add(1)-1)%len(h.shards)]}
 }
 
-// Observe counts who asks.
-func (f fork) Observe(e resolver.Event) {
-	if f.h.counting.Load() {
-		f.shard.count(&e)
-	}
-}
+// Observe counts who asks, and which names are blocked.
+func (f fork) Observe(e resolver.Event) { f.h.count(f.shard, &e) }
 
 // ObserveExchange does nothing: no upstream is in the history.
 func (f fork) ObserveExchange(resolver.Exchange) {}
 
-// Observe counts who asks, for those without a Fork.
-func (h *History) Observe(e resolver.Event) { fork{h, &h.shards[0]}.Observe(e) }
+// Observe counts like that of a Fork, for those without one.
+func (h *History) Observe(e resolver.Event) { h.count(&h.shards[0], &e) }
 
 // ObserveExchange does nothing: no upstream is in the history.
 func (h *History) ObserveExchange(resolver.Exchange) {}

@@ -1,12 +1,14 @@
 // Package history keeps sums of what happened to queries, in memory and in one
 // file of the data directory: how many there were and how they ended, by which list
 // and rule they were blocked and whose the names were, and how many came from each
-// client in the form that is permitted. It never holds a name that was asked for.
+// client in the form that is permitted. It never holds a name that was asked for; how
+// many different ones of a company were blocked on a day is told apart by hashes in memory.
 //
 // Sums are by the minute for 26 hours, by the hour for 35 days and by the day for as
 // long as anything is kept. Counters are read, not counted a second time: what they
 // have gained between two readings belongs to the minute of the first. So an answer
-// costs nothing more, but for who asked, which each core counts in a table of its own.
+// costs nothing more, but for who asked and which names were blocked, which each core
+// counts in tables of its own.
 // Once a minute the sums go to disk, in one transaction, and not when nothing
 // happened; hours and days are added up from minutes when they are over. Whoever
 // pulls the plug loses the present minute.
@@ -26,7 +28,7 @@ package history
 
 import (
 	"context"
-	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
@@ -50,29 +52,9 @@ const (
 	maxWaitingClients = 60
 )
 
-// Form is how a client appears in what is kept.
-type Form uint8
-
-const (
-	None      Form = iota // not at all
-	Anonymous             // as a hash by a key that is destroyed at midnight
-	Full                  // by its name, or its address when it has none
-)
-
-// ParseForm reads the value of [privacy] clients.
-func ParseForm(s string) (Form, error) {
-	for f, name := range forms {
-		if s == name {
-			return Form(f), nil
-		}
-	}
-	return None, fmt.Errorf("%q is none of \"none\", \"anonymous\", \"full\"", s)
-}
-
-// String returns the value of [privacy] clients.
-func (f Form) String() string { return forms[f] }
-
-var forms = [...]string{"none", "anonymous", "full"}
+// renewAgain is how long after a renewal of the file that failed the next is tried: a
+// full disk is not written to every minute.
+const renewAgain = time.Hour
 
 // Settings are what a reload may change.
 type Settings struct {
@@ -90,7 +72,10 @@ type Options struct {
 	// Client is the name of the client that has an address, "" when it has none. It is
 	// asked once a minute for each address, and only when Settings.Clients is Full.
 	Client func(netip.Addr) string
-	Log    *slog.Logger // nil logs nothing
+	// Owner names the company behind a blocked name, "" when nobody knows; nil knows
+	// nobody. It is called from many goroutines, may not keep the name, and must be quick.
+	Owner func(name []byte) string
+	Log   *slog.Logger // nil logs nothing
 }
 
 // History implements resolver.Observer and resolver.Forker. It is safe for concurrent
@@ -99,8 +84,9 @@ type Options struct {
 type History struct {
 	options  Options
 	log      *slog.Logger
-	counting atomic.Bool // who asks is counted
-	shards   []shard     // one for each core
+	counting atomic.Bool  // who asks is counted
+	seed     maphash.Seed // of the hashes of names
+	shards   []shard      // one for each core
 	forks    atomic.Uint32
 
 	mu      sync.Mutex // of what follows, which Observe never touches
@@ -110,19 +96,25 @@ type History struct {
 	last    Counts    // as read
 	read    time.Time // when that was
 	waiting map[int64]*sum
-	day     int64  // when the file was last renewed
-	trouble string // why nothing can be written, as it was told to the log
+	names   names     // of the day of the last reading
+	day     int64     // that turn was last called on, 0 before
+	again   time.Time // when the file may be renewed after a renewal that failed
+	trouble string    // why nothing can be written, as it was told to the log
 }
 
 // Open reads what is there. A file that is damaged, or is something else, is set
 // aside with the date in its name.
 func Open(o Options) *History {
-	h := &History{options: o, log: o.Log, shards: make([]shard, runtime.GOMAXPROCS(0)), waiting: map[int64]*sum{}}
+	h := &History{options: o, log: o.Log, seed: maphash.MakeSeed(), shards: make([]shard, runtime.GOMAXPROCS(0)), waiting: map[int64]*sum{}}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
+	if o.Owner == nil {
+		h.options.Owner = func([]byte) string { return "" }
+	}
 	for i := range h.shards {
-		h.shards[i].now, h.shards[i].spare = newAskers(), newAskers()
+		s := &h.shards[i]
+		s.now, s.spare, s.names, s.spareNames = newAskers(), newAskers(), new(metNames), new(metNames)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -134,7 +126,7 @@ func Open(o Options) *History {
 // begin takes over settings and opens their file. The lock is held.
 func (h *History) begin(s Settings, now time.Time) {
 	h.set = s
-	h.day = days.number(now, s.Zone)
+	today := days.number(now, s.Zone)
 	h.counting.Store(s.Clients != None)
 	if file := h.file(keyName); h.key.file != file || s.Clients != Anonymous {
 		h.tell(h.key.destroy())
@@ -144,9 +136,9 @@ func (h *History) begin(s Settings, now time.Time) {
 	case s.Clients != Anonymous:
 		h.tell(h.key.destroy())
 	case h.key.exists():
-		h.tell(h.key.endBefore(h.day))
+		h.tell(h.key.endBefore(today))
 	default:
-		h.tell(h.key.restore(h.day))
+		h.tell(h.key.restore(today))
 	}
 	h.open(now)
 	for _, row := range h.waiting {
@@ -182,10 +174,7 @@ func (h *History) open(now time.Time) {
 // check tells the log when the file begins or ceases to make trouble. Damage makes the
 // next minute begin with a new file.
 func (h *History) check(err error) bool {
-	if err != nil && isDamage(err) && h.store != nil {
-		h.store.abandon()
-		h.store = nil
-	}
+	h.giveUp(err)
 	switch {
 	case err == nil && h.trouble != "":
 		h.log.Info("the history is written again")
@@ -195,6 +184,13 @@ func (h *History) check(err error) bool {
 		h.log.Error("the history cannot be written; it stays in memory for a day at most, and deadpixel goes on", "err", err)
 	}
 	return err == nil
+}
+
+// giveUp closes a file that is damaged.
+func (h *History) giveUp(err error) {
+	if isDamage(err) {
+		h.shut()
+	}
 }
 
 // tell tells the log of an error about the key.
@@ -251,13 +247,14 @@ func (h *History) turn(now time.Time) {
 	defer h.mu.Unlock()
 	h.fold(now)
 	h.open(now)
-	h.flush(now)
+	written := h.flush(now)
 	if today := days.number(now, h.set.Zone); today != h.day {
 		h.day = today
 		h.tell(h.key.endBefore(today))
-		if h.store != nil {
-			h.check(h.store.daily(now, h.set))
-		}
+		h.again = now
+	}
+	if written && !now.Before(h.again) && !h.check(h.store.daily(now, h.set)) {
+		h.again = now.Add(renewAgain)
 	}
 	h.bound(now)
 }
@@ -270,10 +267,15 @@ func (h *History) fold(now time.Time) {
 		at = minutes.number(now, nil)
 	}
 	counts := h.options.Counts()
-	row := &sum{Counts: counts.since(h.last)}
+	row := newSum(counts.since(h.last))
 	h.last, h.read = counts, now
+	h.names.begin(days.number(minutes.begin(at, nil), h.set.Zone))
+	met := func(company string, hash uint64) {
+		h.names.note(company, hash)
+		row.company(company).Names = h.names.of(company)
+	}
 	for i := range h.shards {
-		h.shards[i].drain(func(ip netip.Addr, u Use) { row.use(h.client(ip, at), u) })
+		h.shards[i].drain(func(ip netip.Addr, u Use) { row.use(h.client(ip, at), u) }, met)
 	}
 	if row.empty() {
 		return
@@ -285,30 +287,13 @@ func (h *History) fold(now time.Time) {
 	}
 }
 
-// client is how the client at ip appears in what is kept of a minute.
-func (h *History) client(ip netip.Addr, minute int64) client {
-	switch {
-	case !ip.IsValid() || h.set.Clients == None:
-		return others
-	case h.set.Clients == Full:
-		if name := h.options.Client(ip); name != "" {
-			return named(name)
-		}
-		return named(ip.String())
+// flush writes what waits, and says whether the file has it all. The lock is held.
+func (h *History) flush(now time.Time) bool {
+	if h.store == nil || len(h.waiting) > 0 && !h.check(h.store.write(h.waiting, now, h.set)) {
+		return false
 	}
-	hash, err := h.key.hash(ip, days.number(minutes.begin(minute, nil), h.set.Zone))
-	h.tell(err)
-	return hash
-}
-
-// flush writes what waits. The lock is held.
-func (h *History) flush(now time.Time) {
-	if h.store == nil || len(h.waiting) == 0 {
-		return
-	}
-	if h.check(h.store.write(h.waiting, now, h.set)) {
-		clear(h.waiting)
-	}
+	clear(h.waiting)
+	return true
 }
 
 // bound forgets the oldest of what waits. The lock is held.

@@ -35,9 +35,19 @@ type house struct {
 func (h *house) now() Counts {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	all := sum{}
-	all.add(&sum{Counts: h.counts})
-	return all.Counts
+	return h.counts.since(Counts{})
+}
+
+// block counts what a list has blocked of Meta's.
+func (c *Counts) block(list string, r resolver.Reason) {
+	if c.Blocked == nil {
+		c.Blocked, c.Owners = map[string][resolver.Reasons]uint64{}, map[string]map[string][resolver.Reasons]uint64{"Meta": {}}
+	}
+	for _, lists := range []map[string][resolver.Reasons]uint64{c.Blocked, c.Owners["Meta"]} {
+		reasons := lists[list]
+		reasons[r]++
+		lists[list] = reasons
+	}
 }
 
 var (
@@ -53,10 +63,8 @@ func (h *house) ask(o resolver.Observer, ip netip.Addr, queries int) {
 		e := resolver.Event{Time: time.Now(), Client: ip, Outcome: resolver.Cached}
 		if i%3 == 0 {
 			e.Outcome, e.List, e.Reason = resolver.Blocked, "starter", resolver.ByCNAME
-			s := sum{Counts: h.counts}
-			s.block("starter", [resolver.Reasons]uint64{resolver.ByCNAME: 1})
-			merge(&s.Owners, map[string]uint64{"Meta": 1})
-			h.counts = s.Counts
+			e.Name, e.Hidden = []byte("www.shop.example"), []byte("pixel.facebook.com")
+			h.counts.block(e.List, e.Reason)
 		}
 		h.counts.Outcomes[e.Outcome]++
 		o.Observe(e)
@@ -75,6 +83,11 @@ func (h *house) open(s Settings) *History {
 		Client: func(ip netip.Addr) string {
 			if ip == laptop {
 				return "ann's laptop"
+			}
+			return ""
+		}, Owner: func(name []byte) string {
+			if bytes.HasSuffix(name, []byte("facebook.com")) {
+				return "Meta"
 			}
 			return ""
 		}})
@@ -141,8 +154,8 @@ func TestLife(t *testing.T) {
 				ours.ask(h.Fork(), laptop, 6)
 				for _, r := range []Range{Day, Week, Month} {
 					rep := wantReport(t, "after three hours", h, r, 15, 5)
-					if rep.Counts.Blocked["starter"][resolver.ByCNAME] != 5 || rep.Owners["Meta"] != 5 {
-						t.Errorf("%+v", rep.Counts)
+					if ways, _ := rep.Companies["Meta"].Ways(); rep.Blocked["starter"][resolver.ByCNAME] != 5 || ways[resolver.ByCNAME] != 5 || rep.Companies["Meta"].Names != 1 {
+						t.Errorf("%+v, Meta %+v", rep.Sums, rep.Companies["Meta"])
 					}
 				}
 				stop()
@@ -160,7 +173,7 @@ func TestLife(t *testing.T) {
 				until(begin.Add(10 * 24 * time.Hour))
 				wantReport(t, "ten days later", h, Week, 0, 0)
 				wantReport(t, "ten days later", h, Month, 18, 6)
-				if held := h.Held(); held.Minutes != 0 && held.Oldest.IsZero() || held.Clients != 0 || held.Key {
+				if held := h.Held(); held.Minutes != 0 || held.Oldest.IsZero() || held.Clients != 0 || held.Key {
 					t.Errorf("%+v", held)
 				}
 				until(begin.Add(29*24*time.Hour + 14*time.Hour))
@@ -481,6 +494,103 @@ func TestDiskFull(t *testing.T) {
 	})
 }
 
+// What was deleted is in the file no more within a day, also on a machine that is off
+// every night, and where a reload comes between midnight and the next minute. A restart
+// alone is no reason to write the file again.
+func TestDeletedIsGone(t *testing.T) {
+	const word = "ann's laptop" // as which a client appears
+	for _, c := range []struct {
+		name  string
+		night func(h *History, set Settings, stop func(), again func())
+	}{
+		{"off at midnight", func(_ *History, _ Settings, stop, again func()) {
+			stop()
+			time.Sleep(16 * time.Hour)
+			again()
+		}},
+		{"a reload at midnight", func(h *History, set Settings, _, _ func()) {
+			until(time.Date(2026, 11, 25, 0, 0, 10, 0, time.UTC))
+			h.Use(set)
+			until(time.Date(2026, 11, 25, 10, 30, 0, 0, time.UTC))
+		}},
+	} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, fileName)
+		synctest.Test(t, func(t *testing.T) {
+			until(time.Date(2026, 11, 24, 18, 0, 30, 0, time.UTC))
+			var ours house
+			set := Settings{Dir: dir, Clients: Full, Zone: time.UTC, Keep: 2 * time.Hour}
+			h := ours.open(set)
+			stop := run(t, h)
+			again := func() {
+				h = ours.open(set)
+				stop = run(t, h)
+			}
+			ours.ask(h, laptop, 3)
+			time.Sleep(2 * time.Minute)
+			if b := must(os.ReadFile(path)); !bytes.Contains(b, []byte(word)) {
+				t.Fatalf("%s: it was never in the file", c.name)
+			}
+			before := must(os.Stat(path))
+			for range 3 {
+				stop()
+				again()
+				time.Sleep(2 * time.Minute)
+			}
+			if !os.SameFile(before, must(os.Stat(path))) {
+				t.Errorf("%s: a restart has written the file again", c.name)
+			}
+			c.night(h, set, func() { stop() }, again)
+			time.Sleep(2 * time.Minute)
+			if b := must(os.ReadFile(path)); bytes.Contains(b, []byte(word)) {
+				t.Errorf("%s: what was deleted is still in the file", c.name)
+			}
+			stop()
+			if ours.log.Len() > 0 {
+				t.Errorf("%s: the log: %s", c.name, &ours.log)
+			}
+		})
+	}
+}
+
+// A renewal that failed is made up for within the day, and not tried every minute.
+func TestRenewalFails(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, fileName)
+	synctest.Test(t, func(t *testing.T) {
+		until(time.Date(2026, 11, 24, 23, 58, 20, 0, time.UTC))
+		var ours house
+		h := ours.open(Settings{Dir: dir, Clients: Anonymous})
+		defer run(t, h)()
+		for range 2 {
+			ours.ask(h, phone, 3)
+			time.Sleep(45 * time.Second) // so that there is something new since the first renewal
+		}
+		before := must(os.Stat(path))
+		// What is in the way of the copy.
+		if err := os.MkdirAll(filepath.Join(path+newEnd, "x"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		until(time.Date(2026, 11, 25, 0, 30, 30, 0, time.UTC))
+		held := h.Held()
+		if n := strings.Count(ours.log.String(), "cannot be written"); n != 1 || held.Trouble == "" || !os.SameFile(before, must(os.Stat(path))) {
+			t.Errorf("told %d times: %s", n, &ours.log)
+		}
+		ours.ask(h, phone, 3)
+		time.Sleep(time.Minute)
+		if held = h.Held(); held.Waiting > 0 || held.Trouble != "" {
+			t.Errorf("what comes in between is not written: %+v", held)
+		}
+		if err := os.RemoveAll(path + newEnd); err != nil {
+			t.Fatal(err)
+		}
+		until(time.Date(2026, 11, 25, 1, 30, 30, 0, time.UTC))
+		if os.SameFile(before, must(os.Stat(path))) {
+			t.Error("not renewed an hour after")
+		}
+	})
+}
+
 // A directory that cannot be used, and one that another program uses, leave everything
 // in memory.
 func TestUnusableDirectory(t *testing.T) {
@@ -492,7 +602,7 @@ func TestUnusableDirectory(t *testing.T) {
 	var theirs house
 	other := theirs.open(Settings{Dir: taken})
 	defer other.shut()
-	for name, dir := range map[string]string{"below a file": filepath.Join(file, "x"), "taken": taken} {
+	for name, dir := range map[string]string{"no directory": filepath.Join(file, "x"), "taken": taken} {
 		var ours house
 		h := ours.open(Settings{Dir: dir, Clients: Anonymous})
 		ours.ask(h, phone, 3)
@@ -500,6 +610,60 @@ func TestUnusableDirectory(t *testing.T) {
 		wantReport(t, name, h, Day, 3, 1)
 		if held := h.Held(); held.File != "" || held.Trouble == "" || len(held.Aside) > 0 {
 			t.Errorf("%s: %+v", name, held)
+		}
+		// Nobody can say what is in a file that is not open.
+		n, err := h.EraseClient(phone)
+		if all := h.Erase(); n != 1 || (err == nil) != (name == "no directory") || all == nil {
+			t.Errorf("%s: found in %d sums, %v; all: %v", name, n, err, all)
+		}
+	}
+}
+
+// A file that is refused is let go, so that the next attempt, or another program, can
+// open it.
+func TestRefusedFileIsLetGo(t *testing.T) {
+	for name, harm := range map[string]func(path string) error{
+		"somebody's": func(path string) error {
+			db, err := bolt.Open(path, 0o600, nil)
+			if err != nil {
+				return err
+			}
+			err = db.Update(func(tx *bolt.Tx) error { _, err := tx.CreateBucket([]byte("users")); return err })
+			return errors.Join(err, db.Close())
+		},
+		"damaged": flip,
+	} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, fileName)
+		if err := os.WriteFile(path, filled(t, 10), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := harm(path); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			s := &store{path: path, max: maxFile}
+			err := s.open()
+			if err == nil {
+				if err = s.inspect(); err != nil {
+					s.close()
+				}
+			}
+			if !isDamage(err) || s.db != nil || s.file != nil {
+				t.Errorf("%s: %v; %+v", name, err, s)
+			}
+		}
+		s, aside, err := openStore(dir, time.Now())
+		if err != nil || aside == "" {
+			t.Fatalf("%s: %v, set aside as %q", name, err, aside)
+		}
+		defer s.close()
+		for _, path := range []string{aside, path + ".other"} {
+			db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: lockTime})
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			db.Close()
 		}
 	}
 }
@@ -542,22 +706,42 @@ func TestDamage(t *testing.T) {
 		h.shut()
 	}
 
-	dir := t.TempDir()
-	var ours house
-	h := ours.open(Settings{Dir: dir})
-	ours.ask(h, phone, 3)
-	h.turn(time.Now())
-	if err := os.Truncate(filepath.Join(dir, fileName), 4096); err != nil {
-		t.Fatal(err)
-	}
-	for range 3 {
+	for name, harm := range map[string]func(path string) error{
+		"cut off, while in use":        func(path string) error { return os.Truncate(path, 4096) },
+		"a bit in a row, while in use": flip,
+	} {
+		dir := t.TempDir()
+		var ours house
+		h := ours.open(Settings{Dir: dir})
 		ours.ask(h, phone, 3)
 		h.turn(time.Now())
+		if err := harm(filepath.Join(dir, fileName)); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			ours.ask(h, phone, 3)
+			h.Read(Day)
+			h.turn(time.Now())
+		}
+		if held := h.Held(); len(held.Aside) != 1 || held.Minutes == 0 || held.Trouble != "" {
+			t.Errorf("%s: %+v; %s", name, held, &ours.log)
+		}
+		h.shut()
 	}
-	if held := h.Held(); len(held.Aside) != 1 || held.Minutes == 0 || held.Trouble != "" {
-		t.Errorf("cut off while in use: %+v; %s", held, &ours.log)
+}
+
+// flip changes a bit in each row of a file that somebody has open.
+func flip(path string) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
 	}
-	h.shut()
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(bytes.ReplaceAll(b, []byte("starter"), []byte("starteR")))
+	return errors.Join(err, f.Close())
 }
 
 // filled is a file with sums of minutes.
@@ -587,11 +771,11 @@ func busy(clients int) *sum {
 	for i := range 6 {
 		s.block([]string{"starter", "stevenblack", "config", "canary", "doh", "service:tiktok"}[i], [resolver.Reasons]uint64{7, 1, 0, 2})
 	}
-	owners := map[string]uint64{}
 	for i := range 15 {
-		owners[fmt.Sprint("Company ", i)] = uint64(i + 1)
+		c := s.company(fmt.Sprint("Company ", i))
+		c.block("starter", [resolver.Reasons]uint64{uint64(i + 1)})
+		c.Names = 3
 	}
-	merge(&s.Owners, owners)
 	for i := range clients {
 		s.use(client(fmt.Sprintf("#%08d", i)), Use{20, 3})
 	}
@@ -741,18 +925,20 @@ func TestObserveAllocatesNothing(t *testing.T) {
 // Beside BenchmarkObserve of package metrics.
 func BenchmarkObserve(b *testing.B) {
 	for _, form := range []Form{None, Anonymous} {
-		b.Run(form.String(), func(b *testing.B) {
-			var ours house
-			h := ours.open(Settings{Clients: form})
-			b.ReportAllocs()
-			b.RunParallel(func(pb *testing.PB) {
-				o := h.Fork()
-				e := resolver.Event{Time: time.Now(), Client: phone, Outcome: resolver.Cached}
-				for pb.Next() {
-					o.Observe(e)
-				}
+		for _, outcome := range []resolver.Outcome{resolver.Cached, resolver.Blocked} {
+			b.Run(form.String()+"/"+outcome.String(), func(b *testing.B) {
+				var ours house
+				h := ours.open(Settings{Clients: form})
+				b.ReportAllocs()
+				b.RunParallel(func(pb *testing.PB) {
+					o := h.Fork()
+					e := resolver.Event{Time: time.Now(), Client: phone, Outcome: outcome, List: "starter", Name: []byte("pixel.facebook.com")}
+					for pb.Next() {
+						o.Observe(e)
+					}
+				})
 			})
-		})
+		}
 	}
 }
 

@@ -2,16 +2,10 @@ package history
 
 import (
 	"cmp"
-	"encoding/hex"
-	"errors"
-	"net/netip"
-	"os"
 	"slices"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
-
-	"deadpixel/resolver"
 )
 
 // Range is a time up to now, in columns.
@@ -23,17 +17,6 @@ const (
 	Month              // 30 days, by days
 )
 
-// column is how many there are in a range, how many periods make one, and which.
-func (r Range) columns() (count, width int64, p period) {
-	switch r {
-	case Day:
-		return 96, 15, minutes
-	case Week:
-		return 7 * 24, 1, hours
-	}
-	return 30, 1, days
-}
-
 // Column is how many queries there were in a part of a range.
 type Column struct {
 	From, Until      time.Time
@@ -43,7 +26,7 @@ type Column struct {
 // Report is what happened in a range.
 type Report struct {
 	Columns []Column // the oldest first; the last is the present one
-	Counts
+	Sums
 }
 
 // Read sums up a range. What cannot be read is told to the log, and missing.
@@ -52,20 +35,15 @@ func (h *History) Read(r Range) Report {
 	defer h.mu.Unlock()
 	now := time.Now()
 	h.fold(now)
-	count, width, p := r.columns()
-	// Columns begin at quarters of the hour also where a zone is off by some.
-	first := (floor(p.number(now, h.set.Zone), width) - count + 1) * width
-	rep := Report{Columns: make([]Column, count)}
+	of := newColumns(r, now, h.set.Zone)
+	rep := Report{Columns: make([]Column, of.count)}
 	for i := range rep.Columns {
-		n := first + int64(i)*width
-		rep.Columns[i].From, rep.Columns[i].Until = p.begin(n, h.set.Zone), p.begin(n+width, h.set.Zone)
+		rep.Columns[i].From, rep.Columns[i].Until = of.at(i)
 	}
-	kept := now.Add(-h.set.Keep)
 	var all sum
-	take := func(q period, n int64, add func(*sum) error) error {
-		begin := q.begin(n, h.set.Zone)
-		i := floor(p.number(begin, h.set.Zone)-first, width)
-		if i < 0 || i >= count || begin.Before(kept) {
+	h.tellUnread(h.past(of.p, of.first, now, func(begin time.Time, add func(*sum) error) error {
+		i, ok := of.find(begin)
+		if !ok {
 			return nil
 		}
 		queries, blocked := all.Queries(), all.blocked()
@@ -73,29 +51,126 @@ func (h *History) Read(r Range) Report {
 		rep.Columns[i].Queries += all.Queries() - queries
 		rep.Columns[i].Blocked += all.blocked() - blocked
 		return err
-	}
-	h.look(func(tx *bolt.Tx) error {
-		begin := rep.Columns[0].From
-		if p != minutes {
-			if err := from(tx, p, first, func(n int64, v []byte) error {
-				return take(p, n, func(s *sum) error { return s.addRow(v, false) })
-			}); err != nil {
-				return err
-			}
-			begin = later(begin, p.begin(last(tx, p)+1, h.set.Zone)) // what is not added up yet
-		}
-		return from(tx, minutes, minutes.number(begin, nil), func(n int64, v []byte) error {
-			return take(minutes, n, func(s *sum) error { return s.addRow(v, false) })
-		})
-	})
-	for at, row := range h.waiting {
-		_ = take(minutes, at, func(s *sum) error { s.add(&sum{Counts: row.Counts}); return nil })
-	}
-	rep.Counts = all.Counts
+	}))
+	rep.Sums = all.Sums
 	return rep
 }
 
-func (c Counts) blocked() uint64 { return c.Outcomes[resolver.Blocked] }
+// CompanyColumn is what was blocked of a company in a part of a range.
+type CompanyColumn struct {
+	From, Until      time.Time
+	Attempts, Hidden uint64
+}
+
+// CompanyReport is what was blocked of a company in a range.
+type CompanyReport struct {
+	Columns []CompanyColumn // as those of a Report
+	Company
+}
+
+// ReadCompany sums up a range for one company. What cannot be read is told to the log,
+// and missing.
+func (h *History) ReadCompany(r Range, name string) CompanyReport {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	h.fold(now)
+	of := newColumns(r, now, h.set.Zone)
+	rep := CompanyReport{Columns: make([]CompanyColumn, of.count)}
+	for i := range rep.Columns {
+		rep.Columns[i].From, rep.Columns[i].Until = of.at(i)
+	}
+	var all sum
+	c := all.company(name)
+	h.tellUnread(h.past(of.p, of.first, now, func(begin time.Time, add func(*sum) error) error {
+		i, ok := of.find(begin)
+		if !ok {
+			return nil
+		}
+		attempts, hidden := c.Attempts(), c.Hidden()
+		err := add(&all)
+		rep.Columns[i].Attempts += c.Attempts() - attempts
+		rep.Columns[i].Hidden += c.Hidden() - hidden
+		return err
+	}))
+	rep.Company = *c
+	return rep
+}
+
+// columns are the parts of a range, each of width periods.
+type columns struct {
+	first, width int64 // the first period, and how many make a column
+	count        int
+	p            period
+	zone         *time.Location
+}
+
+// newColumns makes those of a range up to now. They begin at quarters of the hour also
+// where a zone is off by some.
+func newColumns(r Range, now time.Time, zone *time.Location) columns {
+	c := columns{count: 30, width: 1, p: days, zone: zone}
+	switch r {
+	case Day:
+		c.count, c.width, c.p = 96, 15, minutes
+	case Week:
+		c.count, c.p = 7*24, hours
+	}
+	c.first = (floor(c.p.number(now, zone), c.width) - int64(c.count) + 1) * c.width
+	return c
+}
+
+// at is when a column begins and ends.
+func (c columns) at(i int) (from, until time.Time) {
+	n := c.first + int64(i)*c.width
+	return c.p.begin(n, c.zone), c.p.begin(n+c.width, c.zone)
+}
+
+// find is the column in which a time lies.
+func (c columns) find(t time.Time) (i int, ok bool) {
+	n := floor(c.p.number(t, c.zone)-c.first, c.width)
+	return int(n), n >= 0 && n < int64(c.count)
+}
+
+// past hands over the sums of p from its number first on, and of minutes that are not
+// added up to one yet, without clients; so that each query is in one of them. The lock
+// is held. What is in memory is handed over also when the file cannot be read.
+func (h *History) past(p period, first int64, now time.Time, take func(begin time.Time, add func(*sum) error) error) error {
+	var err error
+	if h.store != nil {
+		err = h.store.past(p, first, now, h.set, take)
+	}
+	kept := now.Add(-h.set.Keep)
+	for at, row := range h.waiting {
+		if begin := minutes.begin(at, nil); !begin.Before(kept) {
+			_ = take(begin, func(s *sum) error { s.add(&sum{Sums: row.Sums}); return nil })
+		}
+	}
+	return err
+}
+
+// past is History's of what is in the file.
+func (s *store) past(p period, first int64, now time.Time, set Settings, take func(begin time.Time, add func(*sum) error) error) error {
+	kept := now.Add(-set.Keep)
+	return s.view(func(tx *bolt.Tx) error {
+		rows := func(p period, first int64) error {
+			return from(tx, p, first, func(n int64, v []byte) error {
+				begin := p.begin(n, set.Zone)
+				if begin.Before(kept) {
+					return nil
+				}
+				return take(begin, func(s *sum) error { return s.addRow(v, false) })
+			})
+		}
+		begin := p.begin(first, set.Zone)
+		if p != minutes {
+			if err := rows(p, first); err != nil {
+				return err
+			}
+			begin = later(begin, p.begin(last(tx, p)+1, set.Zone)) // what is not added up yet
+		}
+		return rows(minutes, minutes.number(begin, nil))
+	})
+}
 
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
@@ -106,15 +181,16 @@ func later(a, b time.Time) time.Time {
 
 // look reads the file, if there is one. The lock is held.
 func (h *History) look(at func(*bolt.Tx) error) {
-	if h.store == nil {
-		return
+	if h.store != nil {
+		h.tellUnread(h.store.view(at))
 	}
-	if err := h.store.view(at); err != nil {
+}
+
+// tellUnread tells the log of an error of reading.
+func (h *History) tellUnread(err error) {
+	if err != nil {
 		h.log.Error("the history cannot be read", "err", err)
-		if isDamage(err) { // the next minute looks what can be done
-			h.store.abandon()
-			h.store = nil
-		}
+		h.giveUp(err) // the next minute looks what can be done
 	}
 }
 
@@ -150,17 +226,6 @@ func (h *History) Today() []Client {
 	return clients
 }
 
-// String is the client for people.
-func (c client) String() string {
-	switch {
-	case c == others:
-		return ""
-	case c[0] == byHash:
-		return hex.EncodeToString([]byte(c[1:]))
-	}
-	return string(c[1:])
-}
-
 // Held is what there is, counted in memory and in the file.
 type Held struct {
 	File                 string // "" when everything is in memory
@@ -168,6 +233,7 @@ type Held struct {
 	Minutes, Hours, Days int    // sums on disk
 	Waiting              int    // sums of minutes in memory, not written yet
 	Clients              int    // told apart today
+	Names                int    // blocked ones of companies of which hashes are in memory, today
 	Key                  bool   // there is a key of today's hashes
 	Aside                []string
 	Oldest               time.Time // zero when there is nothing
@@ -185,7 +251,7 @@ func (h *History) Held() Held {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	held := Held{Waiting: len(h.waiting), Clients: clients, Key: h.key.exists(), Trouble: h.trouble}
+	held := Held{Waiting: len(h.waiting), Clients: clients, Names: h.names.held, Key: h.key.exists(), Trouble: h.trouble}
 	if h.set.Dir != "" {
 		held.Aside = asideIn(h.set.Dir)
 	}
@@ -217,72 +283,4 @@ func (h *History) Held() Held {
 		})
 	})
 	return held
-}
-
-// Erase deletes everything, in memory and on disk, with files that were set aside and
-// today's key, and reads back whether it is gone.
-func (h *History) Erase() error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.fold(time.Now())
-	clear(h.waiting)
-	err := h.key.destroy()
-	if h.set.Dir != "" {
-		for _, file := range asideIn(h.set.Dir) {
-			err = errors.Join(err, os.Remove(file))
-		}
-	}
-	if h.store == nil {
-		if path := h.file(fileName); path != "" {
-			if _, gone := os.Stat(path); gone == nil {
-				err = errors.Join(err, errors.New("the file cannot be opened; remove it: "+path))
-			}
-		}
-		return err
-	}
-	gone := h.store.renew(func(period, int64, []byte) ([]byte, error) { return nil, nil })
-	if !h.check(gone) {
-		return errors.Join(err, gone)
-	}
-	return errors.Join(err, h.store.view(func(tx *bolt.Tx) error {
-		return eachRow(tx, func(period, int64, []byte) error { return errors.New("something is still in " + h.store.path) })
-	}))
-}
-
-// EraseClient deletes what is kept of the client at an address: today's rows of its
-// hash, or with Full all rows of its name and address. It returns how many sums it was
-// in. Sums of queries stay, as nobody's.
-func (h *History) EraseClient(ip netip.Addr) (int, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.fold(time.Now())
-	ip = ip.Unmap().WithZone("")
-	is := map[client]bool{named(ip.String()): true}
-	if name := h.options.Client(ip); name != "" {
-		is[named(name)] = true
-	}
-	if h.key.exists() {
-		if hash, err := h.key.hash(ip, h.key.day); err == nil {
-			is[hash] = true
-		}
-	}
-	drop := func(s *sum) bool {
-		before := len(s.clients)
-		for c := range is {
-			delete(s.clients, c)
-		}
-		return len(s.clients) < before
-	}
-	found := 0
-	for _, row := range h.waiting {
-		if drop(row) {
-			found++
-		}
-	}
-	if h.store == nil {
-		return found, nil
-	}
-	on, err := h.store.revise(drop)
-	h.check(err)
-	return found + on, err
 }

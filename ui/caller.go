@@ -1,0 +1,159 @@
+package ui
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// caller is who sends a request, and what they may do.
+type caller struct {
+	all      bool    // everything: whoever has the password, or is at the machine itself
+	scopes   []Scope // else these
+	token    string  // the name of the token that says so
+	signedIn bool    // there is a session
+	status   int     // of what they may not do
+	refusal  error
+}
+
+// may says whether a caller may do something that needs scope; else the status and the
+// reason.
+func (c *caller) may(s Scope) (int, error) {
+	switch {
+	case s == open, c.all, slices.Contains(c.scopes, s):
+		return 0, nil
+	case c.token != "":
+		return http.StatusForbidden, fmt.Errorf("the token %q has no scope %q", c.token, s)
+	}
+	return c.status, c.refusal
+}
+
+// passwords checks the one that there is.
+type passwords struct {
+	mu       sync.Mutex
+	checking sync.Mutex // one at a time, so that hashing cannot exhaust the machine
+	proven   [32]byte   // sum of the last password that was right, for scripts that send it every time
+}
+
+var errWrongPassword = errors.New("wrong password")
+
+// check says whether a password is right.
+func (p *Page) check(r *http.Request, password string) error {
+	s := &p.passwords
+	sum := sha256.Sum256([]byte(p.PasswordHash + "\x00" + password))
+	s.mu.Lock()
+	proven := s.proven == sum
+	s.mu.Unlock()
+	if proven {
+		return nil
+	}
+	if err := p.tries.begin(client(r), time.Now()); err != nil {
+		return err
+	}
+	s.checking.Lock()
+	right := verify(p.PasswordHash, password)
+	s.checking.Unlock()
+	if !right {
+		return errWrongPassword
+	}
+	p.tries.right(client(r))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.proven = sum
+	return nil
+}
+
+// checkToken finds the token that was sent.
+func (p *Page) checkToken(r *http.Request, sent string) (*Token, error) {
+	if err := p.tries.begin(client(r), time.Now()); err != nil {
+		return nil, err
+	}
+	t := find(p.Tokens, sent)
+	if t == nil {
+		return nil, errors.New("there is no such token")
+	}
+	p.tries.right(client(r))
+	if !t.Expires.IsZero() && time.Now().After(t.Expires) {
+		return nil, fmt.Errorf("the token %q expired on %s", t.Name, t.Expires.Format(time.DateOnly))
+	}
+	return t, nil
+}
+
+// caller finds out who sends a request. It does so once for each, since a password is
+// dear to check.
+func (p *Page) caller(r *http.Request) *caller {
+	v := visitOf(r)
+	if v.who == nil {
+		v.who = p.identify(r)
+	}
+	return v.who
+}
+
+func (p *Page) identify(r *http.Request) *caller {
+	if sent, ok := bearer(r); ok {
+		t, err := p.checkToken(r, sent)
+		if err != nil {
+			return refuse(err)
+		}
+		return &caller{scopes: t.Scopes, token: t.Name}
+	}
+	if p.PasswordHash == "" {
+		if isLocal(r) {
+			return &caller{all: true}
+		}
+		return &caller{status: http.StatusForbidden, refusal: errors.New("no password is set, so changes are possible on the machine itself only; `deadpixel password` makes one")}
+	}
+	if p.sessions.has(r, time.Now()) {
+		return &caller{all: true, signedIn: true}
+	}
+	if _, password, ok := r.BasicAuth(); ok {
+		if err := p.check(r, password); err != nil {
+			return refuse(err)
+		}
+		return &caller{all: true}
+	}
+	return refuse(errors.New("this needs the password"))
+}
+
+// refuse is a caller whom nothing is permitted, for a reason.
+func refuse(err error) *caller {
+	status := http.StatusUnauthorized
+	if errors.Is(err, errTooMany) {
+		status = http.StatusTooManyRequests
+	}
+	return &caller{status: status, refusal: err}
+}
+
+// bearer is the token that a request brings (RFC 6750, section 2.1).
+func bearer(r *http.Request) (token string, ok bool) {
+	kind, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.TrimSpace(token), strings.EqualFold(kind, "Bearer")
+}
+
+// may says whether a request may do something that needs scope; else the status and the
+// reason.
+func (p *Page) may(r *http.Request, s Scope) (int, error) { return p.caller(r).may(s) }
+
+// needs lets only those through who may.
+func (p *Page) needs(s Scope, h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		status, err := p.may(r, s)
+		switch {
+		case status == 0:
+			h(w, r)
+		case status == http.StatusUnauthorized && isForm(r):
+			http.Redirect(w, r, p.to(loginPath), http.StatusSeeOther)
+		default:
+			if status == http.StatusUnauthorized {
+				w.Header().Add("WWW-Authenticate", `Basic realm="deadpixel", charset="UTF-8"`)
+				w.Header().Add("WWW-Authenticate", `Bearer realm="deadpixel"`)
+			}
+			p.refused(w, r, "/", status, err.Error())
+		}
+	}
+}
