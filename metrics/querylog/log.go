@@ -62,9 +62,10 @@ type Log struct {
 
 // part is what one core has noted. Only Run empties it.
 type part struct {
-	mu  sync.Mutex
-	all []note
-	_   [64]byte // keeps the next part off the last cache line
+	mu    sync.Mutex
+	all   []note
+	spare []note   // empty; only collect touches it
+	_     [64]byte // keeps the next part off the last cache line
 }
 
 // note is a query as it was observed. Whose it is and how its client appears is found out
@@ -146,16 +147,18 @@ func (l *Log) Flush() {
 	}
 }
 
-// collect takes out what was noted, the oldest first.
+// collect takes out what was noted, the oldest first. The lock is held.
 func (l *Log) collect() []note {
 	var all []note
 	for i := range l.parts {
 		p := &l.parts[i]
 		p.mu.Lock()
-		all = append(all, p.all...)
-		clear(p.all) // what it points to is not kept alive
-		p.all = p.all[:0]
+		noted := p.all
+		p.all = p.spare
 		p.mu.Unlock()
+		all = append(all, noted...)
+		clear(noted) // what it points to is not kept alive
+		p.spare = noted[:0]
 	}
 	slices.SortStableFunc(all, func(a, b note) int { return a.Time.Compare(b.Time) })
 	return all
@@ -178,6 +181,8 @@ func (l *Log) pass() {
 		n.Client = l.options.Client(n.ip, n.Time)
 		if l.settings.Address {
 			n.Address = n.ip
+		} else {
+			n.Wire = withoutSubnet(n.Wire)
 		}
 		if n.Outcome == resolver.Blocked {
 			name := n.Name

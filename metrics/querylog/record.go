@@ -10,6 +10,7 @@ package querylog
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"time"
@@ -66,6 +67,32 @@ type Record struct {
 	Hidden    string // the blocked name, when it is not Name
 	Owner     string // of the blocked name
 	Wire      []byte // the reply, where a sink wants it
+}
+
+// withoutSubnet takes the client subnet (RFC 7871, section 6) out of a reply, in place: to
+// a trusted forwarder, a reply says whose address it is for. Replies are deadpixel's own,
+// so an OPT record is their last one.
+func withoutSubnet(wire []byte) []byte {
+	r := resolver.Records(wire)
+	for r.Next() {
+		if r.Type != dns.TypeOPT {
+			continue
+		}
+		left := wire[:r.DataAt]
+		for data := r.Data(); len(data) >= 4; {
+			size := 4 + int(binary.BigEndian.Uint16(data[2:]))
+			if size > len(data) {
+				break
+			}
+			if binary.BigEndian.Uint16(data) != dns.EDNS0SUBNET {
+				left = append(left, data[:size]...)
+			}
+			data = data[size:]
+		}
+		binary.BigEndian.PutUint16(wire[r.DataAt-2:], uint16(len(left)-r.DataAt))
+		return left
+	}
+	return wire
 }
 
 // Line is a record as JSON, for the store and for standard output. What there is nothing
