@@ -1,6 +1,7 @@
 package querylog
 
 import (
+	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -33,6 +34,7 @@ type Dnstap struct {
 	log              *slog.Logger
 
 	w       io.WriteCloser // nil while there is none
+	trouble string         // why, as it was told to the log
 	retry   time.Time      // when the next try is due
 	waiting [][]byte       // frames, while there is no reader
 	size    int            // bytes of them
@@ -97,12 +99,12 @@ func NewDnstap(target, identity, version string, log *slog.Logger) (*Dnstap, err
 // open opens the file, or reaches the reader and shakes hands.
 func (d *Dnstap) open() error {
 	if d.network == "" {
-		f, err := os.OpenFile(d.address, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+		f, err := os.OpenFile(d.address, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
 			return err
 		}
-		if _, err := f.Write(control(controlStart, true)); err != nil {
-			return errors.Join(err, f.Close())
+		if err := resume(f); err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", d.address, err), f.Close())
 		}
 		d.w = f
 		return nil
@@ -117,6 +119,45 @@ func (d *Dnstap) open() error {
 	}
 	d.w = conn
 	return nil
+}
+
+// resume makes a file ready for more frames: behind those that it has, without the stop
+// frame or the part of a frame that it ends in. An empty one begins. What is no dnstap is
+// somebody else's file.
+func resume(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || info.Size() == 0 {
+		_, err := f.Write(control(controlStart, true))
+		return err
+	}
+	in := bufio.NewReader(f)
+	kind, types, err := readControl(in)
+	if err != nil || kind != controlStart || !slices.Contains(types, contentType) {
+		return errors.New("it is no file of dnstap; move it away, or write another name")
+	}
+	end := int64(len(control(controlStart, true)))
+	for {
+		var head [4]byte
+		if _, err := io.ReadFull(in, head[:]); err != nil {
+			break
+		}
+		size := int64(binary.BigEndian.Uint32(head[:]))
+		if size == 0 || end+4+size > info.Size() { // a control frame, or one that was cut off
+			break
+		}
+		if _, err := io.CopyN(io.Discard, in, size); err != nil {
+			return err
+		}
+		end += 4 + size
+	}
+	if err := f.Truncate(end); err != nil {
+		return err
+	}
+	_, err = f.Seek(end, io.SeekStart)
+	return err
 }
 
 // shakeHands begins a bidirectional stream.
@@ -212,16 +253,22 @@ func (d *Dnstap) Write(_ context.Context, records []Record) error {
 		d.waiting = d.waiting[1:]
 	}
 	d.waiting = nil
+	if d.trouble != "" {
+		d.log.Info("dnstap has its reader again", "at", d.address)
+		d.trouble = ""
+	}
 	return nil
 }
 
-// drop tells of frames that are lost; while they wait, nothing is.
+// drop tells of frames that are lost; while they wait, nothing is. The log hears once why
+// they do.
 func (d *Dnstap) drop(lost int, err error) error {
-	if err != nil {
+	if err != nil && d.trouble != err.Error() {
+		d.trouble = err.Error()
 		d.log.Warn("dnstap waits for its reader", "at", d.address, "err", err)
 	}
 	if lost > 0 {
-		return fmt.Errorf("nobody reads at %s, and no more can wait", d.address)
+		return &lostError{lost, fmt.Errorf("nobody reads at %s, and no more can wait", d.address)}
 	}
 	return nil
 }

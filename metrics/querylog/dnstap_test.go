@@ -3,6 +3,7 @@ package querylog
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -84,6 +85,58 @@ func TestDnstapFile(t *testing.T) {
 	}
 }
 
+// What a file has from before stays, also after a kill or on a full disk in the middle of
+// a frame; and a file of somebody else is left alone.
+func TestDnstapFileGoesOn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dns.tap")
+	records := tapped(t)
+	for i, cut := range []func([]byte) []byte{
+		func(b []byte) []byte { return b },                                      // a stop frame
+		func(b []byte) []byte { return b[:len(b)-12] },                          // killed
+		func(b []byte) []byte { return append(b[:len(b)-12], 0, 0, 1, 0, 'x') }, // in a frame
+		func(b []byte) []byte { return append(b[:len(b)-12], 0, 0) },            // in its length
+	} {
+		d, err := NewDnstap("dnstap+file://"+path, "house", "deadpixel 1", slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i < len(records) {
+			if err := d.Write(context.Background(), records[i:i+1]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, cut(b), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := NewDnstap("dnstap+file://"+path, "house", "deadpixel 1", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	readTap(t, path)
+	letter := filepath.Join(t.TempDir(), "letter.txt")
+	const text = "Dear neighbour, this is not for you to write over."
+	if err := os.WriteFile(letter, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewDnstap("dnstap+file://"+letter, "", "", slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "letter.txt: it is no file of dnstap") {
+		t.Errorf("somebody else's file: %v", err)
+	}
+	if b, _ := os.ReadFile(letter); string(b) != text {
+		t.Errorf("somebody else's file is now %q", b)
+	}
+}
+
 // A real reader that comes late gets all of it, over either kind of socket.
 func TestDnstapReader(t *testing.T) {
 	tool := external(t, "fstrm_capture")
@@ -143,17 +196,24 @@ func TestDnstapWithoutReader(t *testing.T) {
 	for i := range many {
 		many[i] = record(time.Now(), "192.0.2.7", fmt.Sprintf("name-%d.example", i), resolver.Cached)
 	}
+	var log bytes.Buffer
+	d.log = slog.New(slog.NewTextHandler(&log, nil))
 	lost := 0
 	for range 10 {
-		if d.Write(context.Background(), many) != nil {
-			lost++
+		d.retry = time.Time{}
+		var some *lostError
+		if errors.As(d.Write(context.Background(), many), &some) {
+			lost += some.n
 		}
 		if d.size > maxTapWait {
 			t.Fatalf("%d bytes wait", d.size)
 		}
 	}
-	if lost == 0 {
-		t.Error("what is lost is not told")
+	if lost == 0 || lost+len(d.waiting) != 10*len(many) {
+		t.Errorf("%d are lost and %d wait, of %d", lost, len(d.waiting), 10*len(many))
+	}
+	if n := strings.Count(log.String(), "waits for its reader"); n != 1 {
+		t.Errorf("the log says it %d times:\n%s", n, &log)
 	}
 	if err := d.Close(); err != nil {
 		t.Error(err)

@@ -2,6 +2,7 @@ package querylog
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"runtime"
@@ -280,7 +281,11 @@ func (r *runner) run() {
 				r.log.Info("the query log is written again", "to", r.Name)
 				trouble = ""
 			case err != nil:
-				r.dropped.Add(uint64(len(one)))
+				lost := len(one)
+				if some := (*lostError)(nil); errors.As(err, &some) {
+					lost = some.n
+				}
+				r.dropped.Add(uint64(lost))
 				if trouble != err.Error() {
 					trouble = err.Error()
 					r.log.Error("the query log cannot be written; deadpixel goes on without", "to", r.Name, "err", err)

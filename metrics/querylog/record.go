@@ -133,9 +133,18 @@ func (r *Record) Line() Line {
 
 // Sink is where records go. One goroutine at a time calls it.
 type Sink interface {
-	// Write takes records, the oldest first. They are lost when it fails, and count as
-	// dropped; a sink that can wait for better times does so within a bound of its own.
+	// Write takes records, the oldest first; none at all is an occasion to do what is due.
+	// They are lost when it fails, and count as dropped, unless the error says how many
+	// are; a sink that can wait for better times does so within a bound of its own.
 	Write(ctx context.Context, records []Record) error
 	// Close sends what it holds and lets go of what it has open.
 	Close() error
 }
+
+// lostError says how many records are lost, which may have waited since long.
+type lostError struct {
+	n int
+	error
+}
+
+func (e *lostError) Unwrap() error { return e.error }
