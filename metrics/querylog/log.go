@@ -20,6 +20,7 @@ const (
 	maxNoted   = 8192
 	maxBatches = 16
 	drainEvery = time.Second
+	idleEvery  = time.Minute // sinks are called also when there is nothing, for what is due
 )
 
 // Named is a sink with the name by which its drops are counted.
@@ -59,6 +60,7 @@ type Log struct {
 	runners  []*runner
 	dropped  map[string]*atomic.Uint64 // by sink, since the start
 	noted    atomic.Uint64             // dropped before they reached any
+	gave     time.Time                 // when sinks were last called
 }
 
 // part is what one core has noted. Only Run empties it.
@@ -109,12 +111,11 @@ func (l *Log) Use(s Settings) {
 		}
 		next = append(next, run(n, l.dropped[n.Name], l.log))
 	}
-	for _, r := range l.runners {
-		if !slices.Contains(next, r) {
-			r.end()
-		}
-	}
+	end(slices.DeleteFunc(l.runners, func(r *runner) bool { return slices.Contains(next, r) }))
 	l.settings, l.runners = s, next
+	for _, r := range l.runners { // so that what they may hold no longer is gone soon
+		r.give(nil)
+	}
 }
 
 // Run passes on what is noted until ctx ends, then what is left, and closes the sinks.
@@ -129,23 +130,30 @@ func (l *Log) Run(ctx context.Context) {
 			l.pass()
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			for _, r := range l.runners {
-				r.end()
-			}
+			end(l.runners)
 			l.runners = nil
 			return
 		}
 	}
 }
 
-// Flush passes on what is noted and waits until sinks have it, for who reads it next.
+// Flush passes on what is noted and waits until the sinks out of which it can be read
+// have it.
 func (l *Log) Flush() {
 	l.pass()
 	l.mu.Lock()
 	defer l.mu.Unlock() // or a reload could close what is waited for
+	limit, cancel := context.WithTimeout(context.Background(), flushTime)
+	defer cancel()
+	var all sync.WaitGroup
 	for _, r := range l.runners {
-		r.flush()
+		if _, reads := r.Sink.(interface {
+			Held(context.Context) (Held, error)
+		}); reads {
+			all.Go(func() { r.flush(limit) })
+		}
 	}
+	all.Wait()
 }
 
 // collect takes out what was noted, the oldest first. The lock is held.
@@ -170,9 +178,10 @@ func (l *Log) pass() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	notes := l.collect()
-	if len(notes) == 0 || len(l.runners) == 0 {
+	if len(l.runners) == 0 || len(notes) == 0 && time.Since(l.gave) < idleEvery {
 		return
 	}
+	l.gave = time.Now()
 	records := make([]Record, 0, len(notes))
 	for i := range notes {
 		n := &notes[i]
@@ -277,7 +286,7 @@ func (r *runner) run() {
 		case []Record:
 			err := r.Write(context.Background(), one)
 			switch {
-			case err == nil && trouble != "":
+			case err == nil && trouble != "" && len(one) > 0:
 				r.log.Info("the query log is written again", "to", r.Name)
 				trouble = ""
 			case err != nil:
@@ -307,31 +316,48 @@ func (r *runner) give(records []Record) {
 	}
 }
 
-// endTime bounds how long it is waited for a sink.
-const endTime = 3 * time.Second
+// How long it is waited for sinks: when somebody reads what they have, and when they end,
+// which is part of the few seconds in which deadpixel stops.
+const (
+	flushTime = 3 * time.Second
+	endTime   = time.Second
+)
 
-// flush waits until all that was given is written.
-func (r *runner) flush() {
+// flush waits until all that was given is written, or ctx ends.
+func (r *runner) flush(ctx context.Context) {
 	done := make(chan struct{})
-	limit := time.NewTimer(endTime)
-	defer limit.Stop()
 	select {
 	case r.batches <- done:
-	case <-limit.C:
+	case <-ctx.Done():
 		return
 	}
 	select {
 	case <-done:
-	case <-limit.C:
+	case <-ctx.Done():
 	}
 }
 
-// end lets the sink write what it was given, and closes it.
-func (r *runner) end() {
-	close(r.batches)
-	select {
-	case <-r.ended:
-	case <-time.After(endTime):
-		r.log.Error("the query log does not end; it is left behind", "to", r.Name)
+// end lets sinks write what they were given, and closes them.
+func end(all []*runner) {
+	for _, r := range all {
+		close(r.batches)
+	}
+	limit := time.NewTimer(endTime)
+	defer limit.Stop()
+	over := false
+	for _, r := range all {
+		if !over {
+			select {
+			case <-r.ended:
+				continue
+			case <-limit.C:
+				over = true
+			}
+		}
+		select {
+		case <-r.ended:
+		default:
+			r.log.Error("the query log does not end; it is left behind", "to", r.Name)
+		}
 	}
 }

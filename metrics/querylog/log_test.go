@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/miekg/dns"
@@ -29,6 +30,8 @@ func (b *basket) Write(_ context.Context, records []Record) error {
 }
 
 func (b *basket) Close() error { return nil }
+
+func (b *basket) Held(context.Context) (Held, error) { return Held{Lines: len(b.records)}, nil }
 
 // A reply to a forwarder says whose it is; a sink learns that only where addresses are
 // permitted.
@@ -63,6 +66,79 @@ func TestReplyWithoutSubnet(t *testing.T) {
 			t.Errorf("%v: %v", err, &read)
 		}
 	}
+}
+
+// Sinks are called also while nobody asks: there may be something to delete.
+func TestSinksAreCalledWhenIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(Options{})
+		var b basket
+		ctx, stop := context.WithCancel(context.Background())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			l.Run(ctx)
+		}()
+		want := func(when string, calls int) {
+			t.Helper()
+			synctest.Wait()
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			if b.calls != calls {
+				t.Errorf("%s: called %d times, want %d", when, b.calls, calls)
+			}
+		}
+		sinks := []Named{{"basket", &b, false}}
+		l.Use(Settings{Scope: All, Sinks: sinks})
+		want("at first", 1)
+		l.Use(Settings{Scope: Blocked, Sinks: sinks})
+		want("after a reload", 2)
+		time.Sleep(10*time.Minute + time.Second)
+		b.mu.Lock()
+		if b.calls < 11 || b.calls > 13 || len(b.records) > 0 {
+			t.Errorf("in ten minutes: called %d times with %d records", b.calls, len(b.records))
+		}
+		b.mu.Unlock()
+		stop()
+		<-ended
+	})
+}
+
+// stuck is a sink that never comes back.
+type stuck struct{ release chan struct{} }
+
+func (s stuck) Write(context.Context, []Record) error { <-s.release; return nil }
+func (s stuck) Close() error                          { return nil }
+
+// However many sinks are stuck, they cost the end one second together, and others nothing.
+func TestStuckSinks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(Options{Client: func(netip.Addr, time.Time) string { return "" }, Owner: func([]byte) string { return "" }})
+		release := make(chan struct{})
+		var b basket
+		l.Use(Settings{Scope: All, Sinks: []Named{{"a", stuck{release}, false}, {"b", stuck{release}, false}, {"basket", &b, false}}})
+		ctx, stop := context.WithCancel(context.Background())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			l.Run(ctx)
+		}()
+		const seconds = 4 * maxBatches
+		for range seconds {
+			l.Observe(resolver.Event{Time: time.Now(), Name: []byte("a.example"), Outcome: resolver.Cached})
+			time.Sleep(time.Second)
+		}
+		begin := time.Now()
+		stop()
+		<-ended
+		if took := time.Since(begin); took > endTime {
+			t.Errorf("it ended after %v", took)
+		}
+		if n := l.Dropped(); len(b.records) != seconds || n["a"] < maxBatches || n["b"] != n["a"] || n["basket"] != 0 {
+			t.Errorf("%d records, dropped %v", len(b.records), n)
+		}
+		close(release)
+	})
 }
 
 // While nothing is kept, nothing is allocated, and nothing is noted.

@@ -29,15 +29,18 @@ type Postgres struct {
 	obeyed  bool      // they hold nothing that is not permitted
 	pruned  time.Time // when what is too old was last deleted
 	waiting []Record
+	retry   time.Time // when the next try is due, after one that failed
+	trouble string    // why, as it was told to the log
 }
 
-// Bounds of a server: how long one step may take, how many records wait while it is
-// away, how often old ones are deleted, and how many at once, so that nobody is locked
-// out for long.
+// Bounds of a server: how long one step may take, how long it is waited before the next
+// try, how many records wait while it is away, how often old ones are deleted, and how
+// many at once, so that nobody is locked out for long.
 const (
 	pgTime    = 5 * time.Second
+	pgRetry   = 10 * time.Second
 	maxPgWait = 50_000
-	pgPrune   = time.Hour
+	pgPrune   = time.Minute
 	pgStep    = 10_000
 )
 
@@ -95,7 +98,7 @@ func NewPostgres(ctx context.Context, url string, set StoreSettings) (*Postgres,
 func (p *Postgres) Use(set StoreSettings) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.set, p.obeyed, p.pruned = set, false, time.Time{}
+	p.set, p.obeyed, p.pruned, p.retry = set, false, time.Time{}, time.Time{}
 	var left []Record
 	for _, r := range p.waiting {
 		if set.permits(&r) {
@@ -125,14 +128,28 @@ func (p *Postgres) Write(ctx context.Context, records []Record) error {
 	}
 	lost := max(len(p.waiting)-maxPgWait, 0)
 	p.waiting = p.waiting[lost:]
-	err := p.put(ctx)
-	switch {
-	case lost > 0:
-		return errors.Join(fmt.Errorf("%d records were too many to wait", lost), err)
-	case err != nil:
-		p.log.Warn("the query log waits for its PostgreSQL server", "err", err)
+	if !time.Now().Before(p.retry) { // each try may take long, while more records come
+		p.tell(p.put(ctx))
+	}
+	if lost > 0 {
+		return &lostError{lost, errors.New("the PostgreSQL server is away, and no more can wait")}
 	}
 	return nil
+}
+
+// tell tells the log when the server begins or ceases to make trouble. The lock is held.
+func (p *Postgres) tell(err error) {
+	switch {
+	case err == nil && p.trouble != "":
+		p.log.Info("the query log has its PostgreSQL server again")
+		p.trouble = ""
+	case err != nil:
+		p.retry = time.Now().Add(pgRetry)
+		if text := err.Error(); p.trouble != text {
+			p.trouble = text
+			p.log.Warn("the query log waits for its PostgreSQL server", "err", err)
+		}
+	}
 }
 
 // put writes what waits. The lock is held.
@@ -256,6 +273,9 @@ func (p *Postgres) Erase(ctx context.Context) error {
 	p.waiting = nil
 	ctx, cancel := context.WithTimeout(ctx, pgTime)
 	defer cancel()
+	if err := p.prepare(ctx); err != nil { // there may be no table yet
+		return err
+	}
 	if _, err := p.pool.Exec(ctx, "TRUNCATE deadpixel_queries"); err != nil {
 		return err
 	}
@@ -276,14 +296,22 @@ func (p *Postgres) EraseClient(ctx context.Context, who ...string) (int, error) 
 	waited := before - len(p.waiting)
 	ctx, cancel := context.WithTimeout(ctx, pgTime)
 	defer cancel()
+	if err := p.prepare(ctx); err != nil {
+		return waited, err
+	}
 	done, err := p.pool.Exec(ctx, "DELETE FROM deadpixel_queries WHERE client <> '' AND client = ANY ($1) OR host(address) = ANY ($1)", who)
 	return waited + int(done.RowsAffected()), err
 }
 
 // Count is how many lines there are of a client, by its names and addresses.
 func (p *Postgres) Count(ctx context.Context, who ...string) (n int, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, pgTime)
 	defer cancel()
+	if err := p.prepare(ctx); err != nil {
+		return 0, err
+	}
 	err = p.pool.QueryRow(ctx, "SELECT count(*) FROM deadpixel_queries WHERE client <> '' AND client = ANY ($1) OR host(address) = ANY ($1)", who).Scan(&n)
 	return n, err
 }
@@ -294,6 +322,9 @@ func (p *Postgres) Held(ctx context.Context) (Held, error) {
 	defer p.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, pgTime)
 	defer cancel()
+	if err := p.prepare(ctx); err != nil {
+		return Held{Lines: len(p.waiting)}, err
+	}
 	n, oldest, err := p.held(ctx)
 	h := Held{Lines: n + len(p.waiting), Oldest: oldest}
 	if !oldest.IsZero() {

@@ -113,13 +113,22 @@ func TestPostgres(t *testing.T) {
 		}
 		return h.Lines
 	}
+	// Before anything was written, there is nothing to erase, and that is no error.
+	eventually(t, "the server", func() bool { return p.Erase(ctx) == nil })
+	if n, err := p.EraseClient(ctx, "192.0.2.1"); n != 0 || err != nil || held() != 0 {
+		t.Errorf("erasing what is not there: %d, %v", n, err)
+	}
+	again := func() { // at once, though it has just failed
+		p.retry = time.Time{}
+		p.Write(ctx, nil)
+	}
 	now := time.Now()
 	hostile := record(now, "192.0.2.9", "x'); DROP TABLE deadpixel_queries; --\x00\xff", resolver.Blocked)
 	if err := p.Write(ctx, []Record{record(now, "192.0.2.1", "a.example", resolver.Cached), record(now, "2001:db8::1", "b.example", resolver.Blocked), hostile}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the first write", func() bool {
-		p.Write(ctx, nil) // the server has just been started
+		again()
 		return held() == 3 && len(p.waiting) == 0
 	})
 	var name, address string
@@ -136,7 +145,7 @@ func TestPostgres(t *testing.T) {
 		t.Errorf("while it is away: %v, %d wait", err, len(p.waiting))
 	}
 	c.start()
-	eventually(t, "what has waited", func() bool { p.Write(ctx, nil); return len(p.waiting) == 0 && held() == 4 })
+	eventually(t, "what has waited", func() bool { again(); return len(p.waiting) == 0 && held() == 4 })
 
 	// What is too old goes.
 	if _, err := p.pool.Exec(ctx, "UPDATE deadpixel_queries SET at = at - interval '25 hours' WHERE name = 'c.example'"); err != nil {
@@ -196,7 +205,13 @@ func TestPostgres(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Write(ctx, []Record{record(now, "cafe", "x.example", resolver.Blocked)})
+	for range 3 {
+		p.Write(ctx, []Record{record(now, "cafe", "x.example", resolver.Blocked)})
+		p.retry = time.Time{}
+	}
+	if text := log.String(); strings.Count(text, "waits for its PostgreSQL server") != 1 {
+		t.Errorf("the log says more than once: %s", text)
+	}
 	if text := log.String(); !strings.Contains(text, "waits for its PostgreSQL server") || strings.Contains(text, "secret") || strings.Contains(text, "x.example") {
 		t.Errorf("the log says %s", text)
 	}
