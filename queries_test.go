@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"net/http"
@@ -164,6 +165,32 @@ func TestRuleAboutAskedName(t *testing.T) {
 	_, page := p.get("/lists")
 	if !strings.Contains(page, "is held back") || !strings.Contains(page, "1 name that this household has asked for of late") || strings.Contains(page, "www.clinic") {
 		t.Errorf("the page says %s", page)
+	}
+	p.stop()
+}
+
+// Who reads standard output may go: the house goes on, and what is lost is counted.
+func TestReaderOfStdoutGoes(t *testing.T) {
+	up := newInternet(t)
+	p := prepare(t, basics(up.address)+starterList+"[privacy]\nqueries = \"all\"\nlog_to = [\"stdout\"]\n")
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.cmd.Stdout = write
+	p.start()
+	write.Close()
+	p.wantRcode("first.example", dns.RcodeSuccess)
+	line, err := bufio.NewReader(read).ReadString('\n')
+	if err != nil || !strings.Contains(line, "first.example") {
+		t.Fatalf("%v: %s", err, line)
+	}
+	read.Close()
+	p.wantRcode("second.example", dns.RcodeSuccess)
+	p.wait("the query log cannot be written; deadpixel goes on without")
+	p.wantRcode("third.example", dns.RcodeSuccess)
+	if _, metrics := p.get("/metrics"); !strings.Contains(metrics, `deadpixel_query_log_dropped_total{sink="stdout"} `) || strings.Contains(metrics, `{sink="stdout"} 0`) {
+		t.Error("what is lost is not counted")
 	}
 	p.stop()
 }

@@ -110,6 +110,9 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
+	// Who reads the query log on standard output, or the log, may go; the house goes on.
+	signal.Ignore(syscall.SIGPIPE)
+	defer signal.Reset(syscall.SIGPIPE)
 
 	if s.flags.debug != "" {
 		if err := serveDebug(ctx, s.flags.debug, s.log); err != nil {
