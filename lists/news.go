@@ -164,10 +164,15 @@ func (n *news) change(m *meta, l *List, now time.Time) *Change {
 func (n *news) tell() {
 	warn := func(what string, hits []hit) {
 		if hits = n.unknown(hits); len(hits) > 0 {
-			first := &hits[0]
-			n.kept.store.log.Warn(what, "list", n.kept.Name, "rules", len(hits), "first", first.Rule.written(Deny), "line", first.Rule.Line, "names", first.Names, "asked", first.Asked)
+			attrs := []any{"list", n.kept.Name, "rules", len(hits)}
+			// A rule that is only about what was asked for here says what that was.
+			if at := slices.IndexFunc(hits, func(h hit) bool { return h.Count > 0 }); at >= 0 {
+				first := &hits[at]
+				attrs = append(attrs, "first", first.Rule.written(Deny), "line", first.Rule.Line, "names", first.Names)
+			}
+			n.kept.store.log.Warn(what, attrs...)
 		}
 	}
-	warn("new rules of a list deny popular names and are held back until a forced refresh", n.found.Held)
-	warn("new rules of a list deny popular names", n.found.Flagged)
+	warn("new rules of a list deny popular names, or what this household asks for, and are held back until a forced refresh", n.found.Held)
+	warn("new rules of a list deny popular names, or what this household asks for", n.found.Flagged)
 }

@@ -394,6 +394,8 @@ func TestAskedNames(t *testing.T) {
 		dir := t.TempDir()
 		from := new(shop)
 		s := openList(t, dir, Config{Fetcher: from, Kind: Deny, Popular: setting})
+		var log strings.Builder
+		s.log = slog.New(slog.NewTextHandler(&log, nil))
 		s.asked = func() []string { return []string{"clinic.example", "www.clinic.example", "github.com", "fine.example"} }
 		s.renew(t, from, "||old.example^\n")
 		s.renew(t, from, "||old.example^\n||clinic.example^\n|github.com^\n||nobody.example^\n")
@@ -403,6 +405,9 @@ func TestAskedNames(t *testing.T) {
 		}
 		if blocked := s.Match([]byte("www.clinic.example"), 1, nil).Action == Deny; blocked == (setting == PopularHold) {
 			t.Errorf("%v: blocked: %v", setting, blocked)
+		}
+		if text := log.String(); strings.Contains(text, "clinic") || !strings.Contains(text, "github.com") || !strings.Contains(text, "rules=2") {
+			t.Errorf("%v: the log says %s", setting, text)
 		}
 		if err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {

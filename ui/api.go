@@ -55,12 +55,12 @@ func recognise(r *http.Request) {
 	}{body, r.Body}
 }
 
-func (p *Page) status(w http.ResponseWriter, _ *http.Request) {
+func (p *Page) status(w http.ResponseWriter, r *http.Request) {
 	stats := p.Stats(Day)
 	reply(w, http.StatusOK, statusAnswer{
 		Version: p.Version, Uptime: int64(time.Since(p.Started) / time.Second), Blocking: p.Blocker.Blocking(), Queries: p.Since(),
 		NoAccount: stats.NoAccount, Escapes: stats.Escapes, OneSource: stats.OneSource,
-		Lists: p.Lists.Lists(), Upstreams: p.Upstreams(),
+		Lists: p.listsFor(p.reads(r)), Upstreams: p.Upstreams(),
 	})
 }
 

@@ -139,6 +139,12 @@ func bearer(r *http.Request) (token string, ok bool) {
 // reason.
 func (p *Page) may(r *http.Request, s Scope) (int, error) { return p.caller(r).may(s) }
 
+// reads says whether whoever asks may see what was asked for.
+func (p *Page) reads(r *http.Request) bool {
+	status, _ := p.may(r, ToRead)
+	return status == 0
+}
+
 // needs lets only those through who may.
 func (p *Page) needs(s Scope, h http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

@@ -47,6 +47,31 @@ type List struct {
 	Popular []PopularRule `json:"popular,omitempty"` // rules that a refresh brought and that deny popular names
 }
 
+// discreet is the list for who may not see what was asked for: what this household asks
+// for is not told, nor which rules are about that only.
+func (l List) discreet() List {
+	var popular []PopularRule
+	for _, r := range l.Popular {
+		if r.Asked = 0; r.Count > 0 {
+			popular = append(popular, r)
+		}
+	}
+	l.Popular = popular
+	return l
+}
+
+// listsFor are all lists, for who may see what was asked for, or may not.
+func (p *Page) listsFor(reads bool) []List {
+	all := p.Lists.Lists()
+	if !reads {
+		all = slices.Clone(all)
+		for i := range all {
+			all[i] = all[i].discreet()
+		}
+	}
+	return all
+}
+
 // PopularRule is a rule that a refresh brought and that denies popular names.
 type PopularRule struct {
 	Rule  string   `json:"rule"`
@@ -140,7 +165,7 @@ func (v listing) MoreSkips() int { return v.Skipped - len(v.Skips) }
 func (p *Page) listings(owner bool) []listing {
 	var all []listing
 	progress := p.Lists.Progress()
-	for _, l := range p.Lists.Lists() {
+	for _, l := range p.listsFor(owner) {
 		v := newListing(l)
 		v.MayChange = owner
 		if at := slices.IndexFunc(progress, func(o Progress) bool { return o.List == l.Name }); at >= 0 {
@@ -255,7 +280,7 @@ func (p *Page) refresh(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), refreshTime)
 	defer cancel()
 	err = p.Lists.Refresh(ctx, o.List, o.Force)
-	p.done(w, r, "/lists", err, http.StatusBadGateway, func() any { return listsAnswer{p.Lists.Lists()} })
+	p.done(w, r, "/lists", err, http.StatusBadGateway, func() any { return listsAnswer{p.listsFor(p.reads(r))} })
 }
 
 func (p *Page) progress(w http.ResponseWriter, _ *http.Request) {

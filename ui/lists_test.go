@@ -124,3 +124,26 @@ func TestPageTellsOverlaps(t *testing.T) {
 		}
 	})
 }
+
+// askedLists are lists with rules about what this household asks for.
+type askedLists struct{ *house }
+
+func (askedLists) Lists() []List {
+	return []List{{Name: "ours", Kind: "deny", Popular: []PopularRule{
+		{Rule: "||clinic.example^", Asked: 3}, {Rule: "||shop.example^", Names: []string{"shop.example"}, Count: 1, Asked: 7}}}}
+}
+
+// What this household asks for is told to those only who may see queries.
+func TestAskedForIsNotForStrangers(t *testing.T) {
+	p, h := newPage(t, "")
+	p.Lists = askedLists{h}
+	for _, path := range []string{"/lists", "/lists?name=ours", "/api/v1/status"} {
+		if body := look(p, path); !strings.Contains(body, "clinic.example") || !strings.Contains(body, "3") {
+			t.Errorf("%s does not tell the owner: %s", path, body)
+		}
+		body := look(p, path, stranger...)
+		if strings.Contains(body, "clinic") || strings.Contains(body, "household has asked for") || strings.Contains(body, `"asked": 7`) || !strings.Contains(body, "shop.example") {
+			t.Errorf("%s tells a stranger: %s", path, body)
+		}
+	}
+}
