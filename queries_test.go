@@ -73,6 +73,8 @@ func TestQueriesAreKept(t *testing.T) {
 		t.Errorf("an allowed name: %+v", got)
 	}
 	k := p.keeping()
+	p.signal(syscall.SIGHUP) // which writes what would wait for the minute
+	p.wait("configuration reloaded")
 	if text := queriesOnDisk(t, p); k.About.Logged != 3 || !strings.Contains(text, "needed.example") || strings.Contains(text, "127.0.0.1\"") {
 		t.Errorf("kept of this device: %+v; on disk: %s", k.About, text)
 	}

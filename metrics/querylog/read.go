@@ -1,10 +1,12 @@
 package querylog
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -60,6 +62,50 @@ func parsePlace(s string) (p place, err error) {
 // errEnough ends a search.
 var errEnough = errors.New("enough")
 
+// view is what a store has at a moment. It is read without a lock: files grow only at
+// their end, and are replaced as a whole.
+type view struct {
+	files   []string          // the oldest first
+	sizes   map[string]int64  // of files: what is behind came later
+	waiting map[string][]Line // by the file that they will be in, behind what is there
+	address bool              // clients appear by address and name
+}
+
+// aDay is how long a day lasts at most, when clocks are set back.
+const aDay = 25 * time.Hour
+
+// mayHave says whether a client that is known now may be in a file: without addresses,
+// only by the hash of today.
+func (s *Store) mayHave(name string, address bool) bool {
+	_, until, _ := begins(name)
+	return address || time.Since(until) < aDay
+}
+
+func (s *Store) view() (v view, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v = view{sizes: map[string]int64{}, waiting: map[string][]Line{}, address: s.set.Address}
+	for _, l := range s.waiting {
+		name := s.fileOf(l.Time)
+		v.waiting[name] = append(v.waiting[name], l)
+	}
+	if v.files, err = s.files(); err != nil {
+		return v, err
+	}
+	for _, name := range v.files {
+		if info, err := os.Stat(filepath.Join(s.dir, name)); err == nil {
+			v.sizes[name] = info.Size()
+		}
+	}
+	for name := range v.waiting {
+		if _, there := v.sizes[name]; !there {
+			v.files = append(v.files, name)
+		}
+	}
+	slices.Sort(v.files)
+	return v, nil
+}
+
 // Read finds lines. Damaged parts are passed over.
 func (s *Store) Read(ctx context.Context, q Query) (Page, error) {
 	var from place
@@ -69,22 +115,17 @@ func (s *Store) Read(ctx context.Context, q Query) (Page, error) {
 			return Page{}, err
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.flush(); err != nil {
-		s.check(err)
-	}
-	files, err := s.files()
+	v, err := s.view()
 	if err != nil {
 		return Page{}, err
 	}
 	var page Page
 	begun := time.Now()
-	for _, name := range slices.Backward(files) {
+	for _, name := range slices.Backward(v.files) {
 		if from.file != "" && name > from.file {
 			continue
 		}
-		err := s.readFile(ctx, name, q.texts(), func(m member, lines []Line) error {
+		err := s.readFile(ctx, v, name, q.texts(), func(m member, lines []Line) error {
 			at := len(lines)
 			if name == from.file {
 				switch {
@@ -126,22 +167,62 @@ func (q Query) matches(l *Line) bool {
 		(q.Client == "" || l.Client == q.Client || l.Address == q.Client) && (q.Outcome == "" || l.Outcome == q.Outcome)
 }
 
-// texts are what every line that is asked for contains as it is written, so that the
-// others need not be understood.
-func (q Query) texts() [][]byte {
+// texts is a filter for lines that contain what every line that is asked for does as it
+// is written, so that the others need not be understood; nil where that says nothing. A
+// place counts lines that pass it.
+func (q Query) texts() func([]byte) bool {
 	var all [][]byte
 	for _, text := range []string{q.Name, q.Client, q.Outcome} {
 		if text != "" && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789-_.") == "" {
 			all = append(all, []byte(text))
 		}
 	}
-	return all
+	if all == nil {
+		return nil
+	}
+	return func(line []byte) bool {
+		return !slices.ContainsFunc(all, func(text []byte) bool { return !bytes.Contains(line, text) })
+	}
 }
 
-// readFile visits the members of a file, the last first, with those of their lines that
-// contain all texts. The lock is held.
-func (s *Store) readFile(ctx context.Context, name string, texts [][]byte, visit func(member, []Line) error) error {
+// anyOf is a filter for lines that have one of some texts as they are written.
+func anyOf(texts []string) func([]byte) bool {
+	all := make([][]byte, len(texts))
+	for i, text := range texts {
+		all[i] = quoted(text)
+	}
+	return func(line []byte) bool {
+		return slices.ContainsFunc(all, func(text []byte) bool { return bytes.Contains(line, text) })
+	}
+}
+
+// quoted is a text as it stands in a line.
+func quoted(text string) []byte {
+	b, _ := encode(text) // of a string, it cannot fail
+	return bytes.TrimSpace(b)
+}
+
+// encode writes as lines are written.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return b.Bytes(), err
+}
+
+// readFile visits what waits for a file, as its last member, and the members of the file,
+// the last first, with those of their lines that may be wanted; nil wants all.
+func (s *Store) readFile(ctx context.Context, v view, name string, may func(line []byte) bool, visit func(member, []Line) error) error {
+	if all := wanted(v.waiting[name], may); len(all) > 0 {
+		if err := visit(member{at: v.sizes[name]}, all); err != nil {
+			return err
+		}
+	}
 	f, err := os.Open(filepath.Join(s.dir, name))
+	if errors.Is(err, fs.ErrNotExist) { // it is not written yet, or gone meanwhile
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -151,11 +232,14 @@ func (s *Store) readFile(ctx context.Context, name string, texts [][]byte, visit
 		return err
 	}
 	for _, m := range slices.Backward(all) {
+		if m.at >= v.sizes[name] {
+			continue
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		var lines []Line
-		err := m.read(f, texts, func(text []byte) error {
+		err := m.read(f, may, func(text []byte) error {
 			var l Line
 			if json.Unmarshal(text, &l) == nil {
 				lines = append(lines, l)
@@ -163,13 +247,38 @@ func (s *Store) readFile(ctx context.Context, name string, texts [][]byte, visit
 			return nil
 		})
 		if err != nil {
-			s.check(fmt.Errorf("%s: %w", name, err))
+			s.tellDamage(fmt.Errorf("%s: %w", name, err))
 		}
 		if err := visit(m, lines); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// wanted are the lines that may be wanted when they are written: the same ones as then, or
+// places among them would be others.
+func wanted(all []Line, may func([]byte) bool) []Line {
+	if may == nil {
+		return all
+	}
+	var some []Line
+	for i := range all {
+		if b, err := encode(&all[i]); err == nil && may(b) {
+			some = append(some, all[i])
+		}
+	}
+	return some
+}
+
+// tellDamage tells the log once of a part that cannot be read.
+func (s *Store) tellDamage(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.damage != err.Error() {
+		s.damage = err.Error()
+		s.log.Error("a part of the query log cannot be read, and is passed over", "err", err)
+	}
 }
 
 // Held is what there is in the store.
@@ -184,18 +293,21 @@ type Held struct {
 
 // Held counts what there is, in the files.
 func (s *Store) Held(ctx context.Context) (h Held, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	files, err := s.files()
+	v, err := s.view()
 	if err != nil {
 		return h, err
 	}
-	h.Lines = len(s.waiting)
-	if len(s.waiting) > 0 {
-		h.Oldest = s.waiting[0].Time
-	}
+	files := v.files
 	for i, name := range files {
+		waiting := v.waiting[name]
+		h.Lines += len(waiting)
+		if i == 0 && len(waiting) > 0 { // unless there is something before, in the file
+			h.Oldest = waiting[0].Time
+		}
 		f, err := os.Open(filepath.Join(s.dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return h, err
 		}
@@ -205,7 +317,9 @@ func (s *Store) Held(ctx context.Context) (h Held, err error) {
 			return h, err
 		}
 		for _, m := range all {
-			h.Lines += m.lines
+			if m.at < v.sizes[name] {
+				h.Lines += m.lines
+			}
 		}
 		if i == 0 && len(all) > 0 {
 			_ = all[0].read(f, nil, func(text []byte) error {
@@ -220,11 +334,11 @@ func (s *Store) Held(ctx context.Context) (h Held, err error) {
 		h.Bytes += end
 		f.Close()
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if len(files) > 0 {
 		from, _, _ := begins(files[0])
 		h.Until = from.Add(s.set.Keep)
-	} else if !h.Oldest.IsZero() {
-		h.Until = h.Oldest.Add(s.set.Keep)
 	}
 	h.Aside, err = s.aside()
 	return h, err
@@ -232,19 +346,15 @@ func (s *Store) Held(ctx context.Context) (h Held, err error) {
 
 // Count is how many lines there are of a client, by its names and addresses.
 func (s *Store) Count(ctx context.Context, who ...string) (n int, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := range s.waiting {
-		if s.waiting[i].of(who) {
-			n++
-		}
-	}
-	files, err := s.files()
+	v, err := s.view()
 	if err != nil {
 		return n, err
 	}
-	for _, name := range files {
-		if err := s.readFile(ctx, name, nil, func(_ member, lines []Line) error {
+	for _, name := range v.files {
+		if !s.mayHave(name, v.address) {
+			continue
+		}
+		if err := s.readFile(ctx, v, name, anyOf(who), func(_ member, lines []Line) error {
 			for i := range lines {
 				if lines[i].of(who) {
 					n++
@@ -258,28 +368,27 @@ func (s *Store) Count(ctx context.Context, who ...string) (n int, err error) {
 	return n, nil
 }
 
-// Names are the names that were asked for since a time and not blocked, each once.
+// Names are the names that were asked for since a time and not blocked, each with how
+// often.
 func (s *Store) Names(ctx context.Context, since time.Time) (map[string]int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	used := map[string]int{}
-	note := func(all []Line) {
-		for i := range all {
-			if l := &all[i]; l.Outcome != resolver.Blocked.String() && !l.Time.Before(since) && len(used) < maxNames {
-				used[l.Name]++
-			}
-		}
-	}
-	note(s.waiting)
-	files, err := s.files()
+	v, err := s.view()
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range slices.Backward(files) {
+	used := map[string]int{}
+	for _, name := range slices.Backward(v.files) {
 		if _, until, _ := begins(name); until.Before(since) {
 			break
 		}
-		if err := s.readFile(ctx, name, nil, func(_ member, lines []Line) error { note(lines); return nil }); err != nil {
+		if err := s.readFile(ctx, v, name, nil, func(_ member, lines []Line) error {
+			for i := range lines {
+				l := &lines[i]
+				if _, known := used[l.Name]; l.Outcome != resolver.Blocked.String() && !l.Time.Before(since) && (known || len(used) < maxNames) {
+					used[l.Name]++
+				}
+			}
+			return nil
+		}); err != nil {
 			return used, err
 		}
 	}

@@ -92,9 +92,9 @@ func members(f *os.File) (all []member, end int64, err error) {
 	return all, end, nil
 }
 
-// read visits the lines of a member which contain all of some texts, as they were written.
-// What is found is only valid during the visit.
-func (m member) read(f io.ReaderAt, texts [][]byte, visit func(line []byte) error) error {
+// read visits the lines of a member that may be wanted, as they were written; a nil may
+// wants all. A line is only valid during the visit.
+func (m member) read(f io.ReaderAt, may func(line []byte) bool, visit func(line []byte) error) error {
 	z, err := gzip.NewReader(io.NewSectionReader(f, m.at, m.size))
 	if err != nil {
 		return fmt.Errorf("%w: %w", errMember, err)
@@ -102,12 +102,9 @@ func (m member) read(f io.ReaderAt, texts [][]byte, visit func(line []byte) erro
 	z.Multistream(false)
 	scanner := bufio.NewScanner(z)
 	scanner.Buffer(nil, 64<<10)
-next:
 	for scanner.Scan() {
-		for _, text := range texts {
-			if !bytes.Contains(scanner.Bytes(), text) {
-				continue next
-			}
+		if may != nil && !may(scanner.Bytes()) {
+			continue
 		}
 		if err := visit(scanner.Bytes()); err != nil {
 			return err
@@ -117,4 +114,9 @@ next:
 		return fmt.Errorf("%w: %w", errMember, err)
 	}
 	return nil
+}
+
+// has says whether a line of a member may be wanted, or cannot be read.
+func (m member) has(f io.ReaderAt, may func(line []byte) bool) bool {
+	return m.read(f, may, func([]byte) error { return errEnough }) != nil
 }

@@ -27,14 +27,16 @@ const (
 	permits   = "permits.json"
 	dayName   = "2006-01-02"
 	hourName  = "2006-01-02T15"
-	fineBelow = 48 * time.Hour // of keep: then files are of an hour
+	fineBelow = 15 * 24 * time.Hour // of keep: then files are of an hour
 )
 
 // Bounds of the store.
 const (
 	maxStore   = 256 << 20 // bytes on disk; then the oldest file goes
-	maxWaiting = 50_000    // lines in memory; then they are lost
+	maxWaiting = 50_000    // lines in memory, while they cannot be written; then they are lost
+	flushLines = 20_000    // in memory, from which on they are not waited with
 	flushEvery = time.Minute
+	tooFar     = 48 * time.Hour // ahead: the clock was, and has been set right
 )
 
 // StoreSettings are what a store is made of.
@@ -47,8 +49,8 @@ type StoreSettings struct {
 	Log     *slog.Logger
 }
 
-// Store keeps records as JSON lines in the data directory. It writes once a minute at
-// most, and when somebody reads. A file is deleted as a whole when what is oldest in it
+// Store keeps records as JSON lines in the data directory. It writes once a minute, unless
+// there is more than a household asks for, or settings change. A file is deleted as a whole when what is oldest in it
 // has had its time, so that nothing of it stays behind. It implements Sink, and is safe
 // for concurrent use.
 type Store struct {
@@ -58,7 +60,8 @@ type Store struct {
 	mu      sync.Mutex // of what follows and of the files
 	set     StoreSettings
 	waiting []Line
-	trouble string
+	trouble string // why nothing can be written, as it was told to the log
+	damage  string // likewise, why something cannot be read
 
 	stop  context.CancelFunc
 	ended chan struct{}
@@ -121,6 +124,7 @@ func (s *Store) check(err error) {
 func (s *Store) Use(set StoreSettings) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.check(s.flush()) // into the files of before
 	s.set = set
 	if err := s.expire(time.Now()); err != nil {
 		return err
@@ -130,7 +134,7 @@ func (s *Store) Use(set StoreSettings) error {
 	if before.within(now) {
 		return s.permit(now)
 	}
-	if _, err := s.revise(now.apply); err != nil {
+	if _, err := s.revise(nil, now.apply); err != nil {
 		return err
 	}
 	return s.permit(now)
@@ -198,8 +202,11 @@ func (s *Store) Write(_ context.Context, records []Record) error {
 			s.waiting = append(s.waiting, l)
 		}
 	}
+	if len(s.waiting) >= flushLines {
+		s.check(s.flush())
+	}
 	if lost > 0 {
-		return fmt.Errorf("%d lines wait to be written already", maxWaiting)
+		return &lostError{lost, fmt.Errorf("%d lines wait to be written already", maxWaiting)}
 	}
 	return nil
 }
@@ -309,7 +316,7 @@ func (s *Store) expire(now time.Time) error {
 			faults = append(faults, err)
 			continue
 		}
-		if bytes += info.Size(); now.Sub(from) >= s.set.Keep || bytes > maxStore {
+		if bytes += info.Size(); now.Sub(from) >= s.set.Keep || bytes > maxStore || from.Sub(now) > tooFar {
 			faults = append(faults, os.Remove(path))
 		}
 	}
@@ -377,9 +384,10 @@ func (s *Store) mendFile(path string, now time.Time) error {
 	return lists.ReplaceFile(path, whole)
 }
 
-// revise rewrites all lines by f, which says whether one stays, and returns how many were
+// revise removes damaged files and rewrites the lines that may be concerned, nil for all,
+// by f, which says whether one stays, and returns how many were
 // changed or taken out. The lock is held.
-func (s *Store) revise(f func(*Line) bool) (changed int, err error) {
+func (s *Store) revise(may func(line []byte) bool, f func(*Line) bool) (changed int, err error) {
 	if err := s.flush(); err != nil {
 		return 0, err
 	}
@@ -387,8 +395,20 @@ func (s *Store) revise(f func(*Line) bool) (changed int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	damaged, err := s.aside()
+	if err != nil {
+		return 0, err
+	}
+	for _, path := range damaged { // what cannot be read cannot be judged
+		if err := os.Remove(path); err != nil {
+			return 0, err
+		}
+	}
 	for _, name := range files {
-		n, err := s.reviseFile(filepath.Join(s.dir, name), f)
+		if may != nil && !s.mayHave(name, s.set.Address) {
+			continue
+		}
+		n, err := s.reviseFile(filepath.Join(s.dir, name), may, f)
 		if changed += n; err != nil {
 			return changed, err
 		}
@@ -396,7 +416,7 @@ func (s *Store) revise(f func(*Line) bool) (changed int, err error) {
 	return changed, nil
 }
 
-func (s *Store) reviseFile(path string, keep func(*Line) bool) (changed int, err error) {
+func (s *Store) reviseFile(path string, may func(line []byte) bool, keep func(*Line) bool) (changed int, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return 0, err
@@ -408,6 +428,14 @@ func (s *Store) reviseFile(path string, keep func(*Line) bool) (changed int, err
 	}
 	var whole []byte
 	for _, m := range all {
+		if may != nil && !m.has(f, may) { // as it is: packing is what takes long
+			b := make([]byte, m.size)
+			if _, err := f.ReadAt(b, m.at); err != nil {
+				return 0, err
+			}
+			whole = append(whole, b...)
+			continue
+		}
 		var left []Line
 		err := m.read(f, nil, func(line []byte) error {
 			var l Line
@@ -471,7 +499,7 @@ func (s *Store) Erase(context.Context) error {
 func (s *Store) EraseClient(_ context.Context, who ...string) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.revise(func(l *Line) bool { return !l.of(who) })
+	return s.revise(anyOf(who), func(l *Line) bool { return !l.of(who) })
 }
 
 // of says whether a line is of a client with one of these names or addresses.

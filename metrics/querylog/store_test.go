@@ -44,6 +44,16 @@ func (s *Store) put(t testing.TB, records ...Record) {
 	}
 }
 
+// write writes what waits, as each minute does.
+func (s *Store) write(t testing.TB) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.flush(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // names are those of all lines, the newest first, read in pages of three.
 func (s *Store) names(t testing.TB, q Query) string {
 	t.Helper()
@@ -98,9 +108,7 @@ func TestStore(t *testing.T) {
 	for i := range 7 {
 		s.put(t, record(yesterday.Add(time.Duration(i)*time.Second), "192.0.2.1", fmt.Sprintf("y%d.example", i), resolver.Cached))
 	}
-	if _, err := s.Read(context.Background(), Query{Limit: 1}); err != nil { // which writes what waits
-		t.Fatal(err)
-	}
+	s.write(t)
 	s.put(t, record(now, "192.0.2.2", "a.example", resolver.Blocked), record(now, "192.0.2.1", "b.example", resolver.Failed))
 	for q, want := range map[Query]string{
 		{}:                                   "b.example a.example y6.example y5.example y4.example y3.example y2.example y1.example y0.example",
@@ -120,8 +128,15 @@ func TestStore(t *testing.T) {
 		}
 	}
 	h, err := s.Held(context.Background())
-	if err != nil || h.Lines != 9 || h.Files != 2 || !h.Oldest.Equal(yesterday.UTC().Truncate(time.Millisecond)) || !h.Until.After(now) {
+	if err != nil || h.Lines != 9 || h.Files != 1 || !h.Oldest.Equal(yesterday.UTC().Truncate(time.Millisecond)) || !h.Until.After(now) {
 		t.Errorf("held: %+v, %v", h, err)
+	}
+	if holds(t, dir, "a.example") {
+		t.Error("reading has written")
+	}
+	s.write(t)
+	if h, err := s.Held(context.Background()); err != nil || h.Lines != 9 || h.Files != 2 {
+		t.Errorf("held when all is written: %+v, %v", h, err)
 	}
 	if n, err := s.Count(context.Background(), "192.0.2.1", "laptop"); n != 8 || err != nil {
 		t.Errorf("%d lines of a client, %v", n, err)
@@ -192,7 +207,7 @@ func TestStoreObeys(t *testing.T) {
 // A file is deleted when what is oldest in it has had its time, also when nothing is
 // asked any more.
 func TestStoreExpires(t *testing.T) {
-	for keep, hours := range map[time.Duration]int{time.Hour: 1, 30 * time.Hour: 30, 72 * time.Hour: 72} {
+	for keep, hours := range map[time.Duration]int{time.Hour: 1, 30 * time.Hour: 30, 72 * time.Hour: 72, 400 * time.Hour: 400} {
 		dir := t.TempDir()
 		synctest.Test(t, func(t *testing.T) {
 			time.Sleep(26*365*24*time.Hour + 30*time.Minute)
@@ -229,7 +244,7 @@ func TestStoreMends(t *testing.T) {
 		s := opened(t, loose(dir))
 		for _, n := range []string{"a.example", "b.example"} {
 			s.put(t, record(time.Now(), "192.0.2.1", n, resolver.Cached))
-			s.names(t, Query{})
+			s.write(t)
 		}
 		path := filepath.Join(s.dir, s.fileOf(time.Now()))
 		s.Close()
@@ -259,6 +274,164 @@ func TestStoreMends(t *testing.T) {
 	}
 }
 
+// Who turns pages while more is asked, and written, sees each line once; and what is
+// written while somebody reads does not come twice.
+func TestStorePages(t *testing.T) {
+	for _, filter := range []Query{{}, {Name: "odd"}} {
+		s := opened(t, loose(t.TempDir()))
+		want := 0
+		more := func() {
+			for i := range 10 {
+				name := "even.example"
+				if i%2 == 1 {
+					name = "odd.example"
+				}
+				s.put(t, record(time.Now(), "192.0.2.1", fmt.Sprintf("n%d-%s", want, name), resolver.Cached))
+				want++
+			}
+		}
+		more()
+		s.write(t)
+		more()
+		seen := map[string]bool{}
+		whole := want
+		q := filter
+		q.Limit = 3
+		for turn := 0; ; turn++ {
+			p, err := s.Read(context.Background(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, l := range p.Lines {
+				if seen[l.Name] {
+					t.Errorf("%+v: %s comes twice", filter, l.Name)
+				}
+				seen[l.Name] = true
+			}
+			if turn == 1 {
+				s.write(t) // in the middle of what waited
+				more()
+			}
+			if q.From = p.Next; p.Next == "" {
+				break
+			}
+		}
+		if filter.Name != "" {
+			whole /= 2
+		}
+		if len(seen) != whole {
+			t.Errorf("%+v: %d lines, want %d", filter, len(seen), whole)
+		}
+		v, err := s.view()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.write(t)
+		n := 0
+		for _, name := range v.files {
+			if err := s.readFile(context.Background(), v, name, nil, func(_ member, lines []Line) error { n += len(lines); return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n != want {
+			t.Errorf("%d lines are read while they are written, want %d", n, want)
+		}
+		s.Close()
+	}
+}
+
+// A damaged file that was set aside does not outlive what it may not hold any more.
+func TestStoreObeysInDamagedFiles(t *testing.T) {
+	for name, do := range map[string]func(*Store) error{
+		"a stricter setting": func(s *Store) error {
+			set := s.set
+			set.Scope = Blocked
+			return s.Use(set)
+		},
+		"erasing a client": func(s *Store) error { _, err := s.EraseClient(context.Background(), "192.0.2.1"); return err },
+	} {
+		dir := t.TempDir()
+		s := opened(t, loose(dir))
+		s.put(t, record(time.Now(), "192.0.2.1", "allowed.example", resolver.Cached))
+		s.write(t)
+		path := filepath.Join(s.dir, s.fileOf(time.Now()))
+		s.Close()
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, append([]byte("x"), b...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s = opened(t, loose(dir))
+		if h, err := s.Held(context.Background()); len(h.Aside) != 1 || err != nil {
+			t.Fatalf("%s: set aside %v, %v", name, h.Aside, err)
+		}
+		if err := do(s); err != nil {
+			t.Error(err)
+		}
+		if h, err := s.Held(context.Background()); len(h.Aside) != 0 || err != nil {
+			t.Errorf("%s: still aside %v, %v", name, h.Aside, err)
+		}
+		s.Close()
+	}
+}
+
+// Files of a clock that was years ahead go when it is right.
+func TestStoreClockWasAhead(t *testing.T) {
+	dir := t.TempDir()
+	s := opened(t, loose(dir))
+	s.put(t, record(time.Now().AddDate(9, 0, 0), "192.0.2.1", "later.example", resolver.Cached), record(time.Now(), "192.0.2.1", "now.example", resolver.Cached))
+	s.Close()
+	s = opened(t, loose(dir))
+	defer s.Close()
+	if got := s.names(t, Query{}); got != "now.example" {
+		t.Errorf("%s", got)
+	}
+}
+
+// What a month of a household takes to read.
+func BenchmarkStore(b *testing.B) {
+	dir := b.TempDir()
+	s := opened(b, loose(dir))
+	defer s.Close()
+	now := time.Now()
+	const days, hours, each = 30, 24, 2100 // 50,000 lines a day
+	for d := range days {
+		for m := range hours {
+			at := now.Add(-time.Duration(days-d)*24*time.Hour + time.Duration(m)*time.Hour + 25*time.Hour)
+			if at.After(now) {
+				continue
+			}
+			all := make([]Record, each)
+			for i := range all {
+				all[i] = record(at, fmt.Sprintf("%016x", d*20+i%20), fmt.Sprintf("www%d.site%d.example", i%7, (i*m+d)%3000), []resolver.Outcome{resolver.Cached, resolver.Forwarded, resolver.Blocked}[i%3])
+			}
+			s.put(b, all...)
+			s.write(b)
+		}
+	}
+	h, err := s.Held(context.Background())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Logf("%d lines, %d bytes", h.Lines, h.Bytes)
+	for name, do := range map[string]func(){
+		"held":    func() { s.Held(context.Background()) },
+		"page":    func() { s.Read(context.Background(), Query{Limit: 100}) },
+		"nothing": func() { s.Read(context.Background(), Query{Name: "nowhere", Limit: 100}) },
+		"count":   func() { s.Count(context.Background(), "192.0.2.1", "000000000000ffff") },
+		"names":   func() { s.Names(context.Background(), now.AddDate(0, 0, -7)) },
+		"erase":   func() { s.EraseClient(context.Background(), "192.0.2.1", "000000000000ffff") },
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				do()
+			}
+		})
+	}
+}
+
 // A disk that cannot be written costs nothing while there is room in memory.
 func TestStoreWaits(t *testing.T) {
 	dir := t.TempDir()
@@ -268,12 +441,20 @@ func TestStoreWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.put(t, record(time.Now(), "192.0.2.1", "a.example", resolver.Cached))
-	s.names(t, Query{})
+	s.mu.Lock()
+	if s.flush() == nil {
+		t.Error("it was written without a directory")
+	}
+	s.mu.Unlock()
+	if got := s.names(t, Query{}); got != "a.example" {
+		t.Errorf("while it cannot be written: %q", got)
+	}
 	if err := os.Mkdir(s.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.names(t, Query{}); got != "a.example" {
-		t.Errorf("when it can be written again: %q", got)
+	s.write(t)
+	if !holds(t, dir, "a.example") {
+		t.Error("it is not written when it can be again")
 	}
 	many := make([]Record, maxWaiting+1)
 	if err := s.Write(context.Background(), many); err == nil {
