@@ -27,6 +27,7 @@ type Config struct {
 	Log struct {
 		Level  string `toml:"level"`
 		Format string `toml:"format"`
+		Names  bool   `toml:"names"`
 	} `toml:"log"`
 
 	DNS struct {
@@ -98,6 +99,8 @@ type Config struct {
 
 	Privacy struct {
 		Clients string        `toml:"clients"`
+		Queries string        `toml:"queries"`
+		LogTo   []string      `toml:"log_to"`
 		Keep    time.Duration `toml:"keep"`
 		Recent  time.Duration `toml:"recent"`
 	} `toml:"privacy"`
@@ -158,7 +161,6 @@ var unbuilt = map[string]string{
 	"dns.tls_listen":   "DNS over TLS for clients",
 	"dns.https_listen": "DNS over HTTPS for clients",
 	"dns.quic_listen":  "DNS over QUIC for clients",
-	"privacy.queries":  "the log of queries",
 }
 
 // defaults are the built-in defaults; a test proves that config.toml says the same.
@@ -197,6 +199,7 @@ func defaults() *Config {
 	c.Web.AllowFrom, c.Web.Hosts = []string{}, []string{}
 	c.Web.TrustedProxies, c.Web.BasePath, c.Web.Tokens = []string{}, "/", []TokenConfig{}
 	c.Privacy.Recent = 10 * time.Minute
+	c.Privacy.Queries, c.Privacy.LogTo = "none", []string{toStore}
 	c.Privacy.Clients, c.Privacy.Keep = "anonymous", 30*24*time.Hour
 	return c
 }

@@ -55,6 +55,7 @@ type parts struct {
 	metrics *metrics.Metrics // nil when nothing is served
 	probe   string           // the name of the server's query to itself
 	serving bool             // queries are answered meanwhile
+	asked   func() []string  // what the household asked for of late; nil when nobody knows
 	log     *slog.Logger
 }
 
@@ -122,7 +123,7 @@ func (g *generation) load(ctx context.Context, old *generation, p parts) error {
 		p.log.Error("a mistake in the rules of the page", "problem", problem)
 	}
 	g.mistakes = written.problems
-	options := lists.Options{Own: c.pageRules(written), Dir: p.dataDir, ReadOnly: p.metrics == nil, Log: p.log, OnFailure: p.onFailure(), Gentle: p.serving}
+	options := lists.Options{Own: c.pageRules(written), Dir: p.dataDir, ReadOnly: p.metrics == nil, Log: p.log, OnFailure: p.onFailure(), Gentle: p.serving, Asked: p.asked}
 	if g.store, err = openStore(c, options, fetcher); err != nil {
 		return err
 	}

@@ -169,7 +169,7 @@ func (s *server) keptOfHistory(h ui.Held) []ui.Kept {
 // forget erases the history.
 func (s *server) forget() error {
 	s.metrics.Forget()
-	return s.history.Erase()
+	return errors.Join(s.history.Erase(), s.forgetQueries())
 }
 
 // forgetClient erases what is kept and remembered of one address, and says what that
@@ -178,8 +178,9 @@ func (s *server) forgetClient(ip netip.Addr) (erased int, note string, err error
 	if !ip.IsValid() {
 		return 0, "", errors.New("this request comes from no address")
 	}
+	queries, fault := s.forgetQueriesOf(ip) // before the key of its hash may go
 	erased, err = s.history.EraseClient(ip)
-	erased += s.forgetDevice(ip)
+	erased, err = erased+queries+s.forgetDevice(ip), errors.Join(err, fault)
 	switch s.current.Load().config.Privacy.Clients {
 	case history.Anonymous.String():
 		note = "today's sums tell no more of your address; those of earlier days are linked to nobody, since their key is gone"
@@ -187,6 +188,9 @@ func (s *server) forgetClient(ip netip.Addr) (erased int, note string, err error
 		note = "no sum tells of your address or its name any more"
 	default:
 		note = "no sum tells of any client"
+	}
+	if beyond := s.queries.beyond(); beyond != "" {
+		note += "; " + beyond
 	}
 	return erased, note + "; nor are its blocked names and requests remembered; GET /api/v1/privacy says what is held in memory for a while", err
 }

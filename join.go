@@ -11,6 +11,7 @@ import (
 
 	"deadpixel/lists"
 	"deadpixel/metrics"
+	"deadpixel/metrics/querylog"
 	"deadpixel/resolver"
 	"deadpixel/ui"
 )
@@ -24,6 +25,9 @@ func (s *server) join() {
 			state.Blocking[group.Name] = group.Enabled
 		}
 		state.PauseEnds, state.PausedClients = s.paused(g, time.Now())
+		if g.config.Privacy.Queries != querylog.None.String() {
+			state.QueryLogDropped = s.queries.Dropped()
+		}
 		state.NoAccount = g.without.Load().companies()
 		for _, l := range g.store.Status() {
 			one := metrics.ListState{Name: l.Name, Entries: l.Entries, Updated: l.Updated, Refresh: l.Refresh, Denies: l.Kind == lists.Deny,
@@ -67,7 +71,7 @@ func (s *server) page(c *Config) (*ui.Page, error) {
 		Explain: func(ctx context.Context, q ui.Question) (ui.Explanation, error) {
 			return s.current.Load().explain(ctx, q)
 		},
-		Tail: s.watch, Felt: func() ui.Felt { return s.felt.until(s.metrics.Waits()) },
+		Queries: s.findQueries, Tail: s.watch, Felt: func() ui.Felt { return s.felt.until(s.metrics.Waits()) },
 		Kept: s.kept, Settings: s.privacySettings, Files: s.files, About: s.about, Today: s.today, Forget: s.forget, ForgetClient: s.forgetClient,
 		Household: s.household, Running: s.running,
 		Rules: pageRules{s}, Devices: devices{s}, Requests: s.openRequests, Refuse: s.refuse,
@@ -197,7 +201,7 @@ func (s *server) kept() (held ui.Held, all []ui.Kept) {
 		{What: "what the last refreshes of each list changed: how many rules, and the first of them", Why: "the page can say what became different, and when",
 			Where: s.dataDir(g.config), Much: fmt.Sprintf("of %d lists the last 20 changes, of each up to 400 rules", len(g.config.Lists)), Until: "20 newer changes; 30 days after a list is removed"},
 		{What: "a random key for the hashes of rules", Why: "nobody can write a list that slows the search down", Where: s.dataDir(g.config), Much: "16 bytes", Until: "deleted by hand"},
-	}, s.keptOfHistory(held)...)
+	}, append(s.keptOfHistory(held), s.keptOfQueries(g.config)...)...)
 	if g.cache != nil {
 		all = append(all, ui.Kept{What: "answers of upstreams to names that were asked, without who asked", Why: "the next answer is quick, and there is one while upstreams fail",
 			Where: "memory", Much: fmt.Sprintf("%d answers, %d bytes", g.cache.Entries(), g.cache.Bytes()),

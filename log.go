@@ -8,12 +8,14 @@ import (
 	"sync"
 
 	"golang.org/x/term"
+
+	"deadpixel/resolver"
 )
 
 // newLog makes the logger that every package is given. format "auto" is text on
 // a terminal, journald's style under systemd, and text otherwise.
 func newLog(w io.Writer, level slog.Leveler, format string) *slog.Logger {
-	o := &slog.HandlerOptions{Level: level}
+	o := &slog.HandlerOptions{Level: level, ReplaceAttr: sayDebug}
 	if format == "json" {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}
@@ -21,6 +23,23 @@ func newLog(w io.Writer, level slog.Leveler, format string) *slog.Logger {
 		return slog.New(newJournal(w, o))
 	}
 	return slog.New(slog.NewTextHandler(w, o))
+}
+
+// sayDebug calls what is below debug, see resolver.LevelNames, debug as well.
+func sayDebug(groups []string, a slog.Attr) slog.Attr {
+	if level, ok := a.Value.Any().(slog.Level); ok && len(groups) == 0 && a.Key == slog.LevelKey && level < slog.LevelDebug {
+		a.Value = slog.AnyValue(slog.LevelDebug)
+	}
+	return a
+}
+
+// threshold is the level from which on the log takes what c wants in it.
+func (c *Config) threshold() (slog.Level, error) {
+	level, err := logLevel(c.Log.Level)
+	if c.Log.Names && level == slog.LevelDebug {
+		level = resolver.LevelNames
+	}
+	return level, err
 }
 
 // journal writes lines as journald wants them: the priority in front (sd-daemon(3)),

@@ -88,7 +88,7 @@ func commands(in io.Reader, out io.Writer) *cobra.Command {
 		Args:          usage(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			f.webSet = c.Flags().Changed("web")
-			return serveCommand(c.Context(), f, c.ErrOrStderr())
+			return serveCommand(c.Context(), f, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errUsage{err} })

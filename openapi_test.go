@@ -53,6 +53,8 @@ func TestAPIIsAsDescribed(t *testing.T) {
 		{"GET", "/api/v1/lists/progress", "", 200},
 		{"GET", "/api/v1/lists/overlap", "", 200},
 		{"GET", "/api/v1/clients", "", 200},
+		{"GET", "/api/v1/queries", "", 200},
+		{"GET", "/api/v1/queries?limit=x", "", 400},
 		{"GET", "/api/v1/config", "", 200},
 		{"GET", "/api/v1/history?range=7d", "", 200},
 		{"GET", "/api/v1/history?range=8d", "", 400},

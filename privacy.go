@@ -18,6 +18,10 @@ import (
 var ownFiles = []struct{ pattern, what string }{
 	{"history.db", "the history: sums without any name"},
 	{"history.db.damaged-*", "a damaged history, set aside"},
+	{"queries/*.jsonl.gz", "queries, by the day or the hour"},
+	{"queries/*.damaged-*", "queries of a damaged file, set aside"},
+	{"queries/permits.json", "what the files of queries may hold"},
+	{"queries/*.tmp", "a file that was never finished; the next start removes it"},
 	{"history.key", "the key of today's hashes of clients"},
 	{"seed", "the key of the hashes of rules"},
 	{"pauses.json", "what is paused"},
@@ -87,7 +91,7 @@ func ownDir(name string) bool {
 // privacySettings are how [privacy] stands.
 func (s *server) privacySettings() ui.Privacy {
 	c := s.current.Load().config.Privacy
-	return ui.Privacy{Clients: c.Clients, Queries: "none", Keep: written(c.Keep), Recent: written(c.Recent)}
+	return ui.Privacy{Clients: c.Clients, Queries: c.Queries, Keep: written(c.Keep), Recent: written(c.Recent)}
 }
 
 // written is a duration as a person writes it.
@@ -106,6 +110,8 @@ func written(d time.Duration) string {
 func (s *server) about(ip netip.Addr) (a ui.About, err error) {
 	sums, use, err := s.history.About(ip)
 	a = ui.About{Sums: sums, Queries: use.Queries, Blocked: use.Blocked, Names: len(s.recent.of(ip, time.Now()))}
+	logged, fault := s.queriesOf(ip)
+	a.Logged, err = logged, errors.Join(err, fault)
 	for _, r := range s.requests.open() {
 		if from(ip)(r) {
 			a.Names++

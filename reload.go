@@ -74,6 +74,9 @@ func (s *server) replace(ctx context.Context) error {
 		s.storeAllowances()
 	}
 	s.history.Use(settings)
+	if err := s.queries.use(s, c); err != nil {
+		s.log.Error("the query log", "err", err)
+	}
 	s.certificate.use([2]string{c.DNS.Certificate, c.DNS.PrivateKey}, pair)
 	s.dns.Swap(next.resolver)
 	s.dns.Use(sockets)
@@ -88,7 +91,7 @@ func (s *server) replace(ctx context.Context) error {
 	left, kept := old.pools, next.pools // not old itself, which holds whole lists
 	time.AfterFunc(old.config.Upstream.Timeout, func() { left.closeExcept(kept) })
 
-	level, err := logLevel(c.Log.Level)
+	level, err := c.threshold()
 	if err == nil {
 		s.level.Set(level)
 	}

@@ -27,6 +27,7 @@ var discretion = map[string]func(value string) string{
 	"groups.*.upstream":  hostOnly,
 	"lists[].source":     withoutAccount,
 	"owners.source":      withoutAccount,
+	"privacy.log_to":     withoutAccount,
 	"web.tokens[].hash":  hide,
 }
 

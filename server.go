@@ -56,6 +56,7 @@ type server struct {
 	requests    requests
 	refused     atomic.Pointer[refusal] // the last configuration, if it was
 	tail        tail
+	queries     keptQueries
 	felt        felt
 	probe       string // the secret name of the query to itself
 
@@ -63,13 +64,13 @@ type server struct {
 }
 
 // serveCommand runs the server until ctx ends.
-func serveCommand(ctx context.Context, f flags, errOut io.Writer) error {
+func serveCommand(ctx context.Context, f flags, out, errOut io.Writer) error {
 	c, err := f.loadConfig()
 	if err != nil {
 		return err
 	}
-	s := &server{flags: f, started: time.Now(), allowed: resolver.NewAllowances()}
-	level, err := logLevel(c.Log.Level)
+	s := &server{flags: f, started: time.Now(), allowed: resolver.NewAllowances(), queries: keptQueries{stdout: out}}
+	level, err := c.threshold()
 	if err != nil {
 		return err
 	}
@@ -145,7 +146,12 @@ func (s *server) run(ctx context.Context, c *Config) (err error) {
 		return err
 	}
 	defer recorded() // after the last answer
-	s.dns = serve.New(serve.Options{Handler: g.resolver, Observer: observers{s.metrics, s.history, s.recent, &s.tail}, Log: s.log})
+	noted, err := s.queries.record(s, c)
+	if err != nil {
+		return err
+	}
+	defer noted()
+	s.dns = serve.New(serve.Options{Handler: g.resolver, Observer: observers{s.metrics, s.history, s.recent, &s.tail, &s.queries}, Log: s.log})
 	s.dns.Use(s.sockets)
 	s.join()
 	for _, w := range c.warnings() {
@@ -258,7 +264,7 @@ func (s *server) answersItself(ctx context.Context) error {
 
 func (s *server) parts(c *Config) parts {
 	return parts{dataDir: s.dataDir(c), pause: &s.pause, allowed: s.allowed, metrics: s.metrics, probe: s.probe, log: s.log,
-		serving: s.current.Load() != nil}
+		serving: s.current.Load() != nil, asked: s.asked}
 }
 
 // dataDir was found to exist when the flags were read.

@@ -15,6 +15,7 @@ import (
 
 	"deadpixel/lists"
 	"deadpixel/metrics/history"
+	"deadpixel/metrics/querylog"
 	"deadpixel/resolver"
 	"deadpixel/resolver/upstream"
 	"deadpixel/ui"
@@ -162,6 +163,16 @@ func (k *checker) privacy() {
 	p := &k.c.Privacy
 	_, err := history.ParseForm(p.Clients)
 	k.report("privacy.clients", err)
+	_, err = querylog.ParseScope(p.Queries)
+	k.report("privacy.queries", err)
+	kinds := map[string]bool{}
+	for _, to := range p.LogTo {
+		k.report("privacy.log_to", checkSink(to))
+		if kinds[sinkName(to)] {
+			k.report("privacy.log_to", fmt.Errorf("there are two of the kind %q", sinkName(to)))
+		}
+		kinds[sinkName(to)] = true
+	}
 	if p.Keep < time.Hour || p.Keep > maxKeep {
 		k.report("privacy.keep", fmt.Errorf("has to be between \"1h\" and \"%.0fh\", ten years", maxKeep.Hours()))
 	}

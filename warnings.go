@@ -22,6 +22,9 @@ func (c *Config) warnings() []Problem {
 			all = append(all, Problem{c.file, c.lines.of(key), fmt.Sprintf("list %q is fetched every %v: %s", l.Name, l.Refresh, why)})
 		}
 	}
+	if c.Log.Names && c.Log.Level != "debug" {
+		all = append(all, Problem{c.file, c.lines.of("log.names"), "\"names\" shows in the log at level = \"debug\" only"})
+	}
 	for _, e := range c.DNS.AllowFrom {
 		if e == "any" {
 			all = append(all, Problem{c.file, c.lines.of("dns.allow_from"), "\"any\" makes an open resolver where the internet reaches this machine; attackers use these to flood others"})

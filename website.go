@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"deadpixel/resolver"
 	"deadpixel/ui"
 )
 
@@ -80,7 +81,7 @@ func (w *website) serve(s *server, c *Config) (*website, error) {
 		WriteTimeout:      webWriteTimeout,
 		IdleTimeout:       webIdleTimeout,
 		MaxHeaderBytes:    webHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), resolver.LevelNames),
 	}
 	w.server.RegisterOnShutdown(func() { w.page.Load().Close() })
 	go func() {

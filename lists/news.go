@@ -34,7 +34,11 @@ func (k *kept) newNews(old *List, m *meta, force bool) *news {
 	n.before = takeInventory(old, k.store.seed)
 	n.work.gentle = k.store.gentle.Load()
 	if k.popularSetting() != PopularOff {
-		n.names = readPopular()
+		var asked []string
+		if k.store.asked != nil {
+			asked = k.store.asked()
+		}
+		n.names = readPopular(asked)
 	}
 	return n
 }
@@ -161,7 +165,7 @@ func (n *news) tell() {
 	warn := func(what string, hits []hit) {
 		if hits = n.unknown(hits); len(hits) > 0 {
 			first := &hits[0]
-			n.kept.store.log.Warn(what, "list", n.kept.Name, "rules", len(hits), "first", first.Rule.written(Deny), "line", first.Rule.Line, "names", first.Names)
+			n.kept.store.log.Warn(what, "list", n.kept.Name, "rules", len(hits), "first", first.Rule.written(Deny), "line", first.Rule.Line, "names", first.Names, "asked", first.Asked)
 		}
 	}
 	warn("new rules of a list deny popular names and are held back until a forced refresh", n.found.Held)

@@ -48,6 +48,7 @@ type PopularRule struct {
 	Line  int      // in the list when it came
 	Names []string // the first of them
 	Count int      // of all of them
+	Asked int      // names, popular or not, that this household has asked for of late; they are not told
 	Held  bool     // it is left out until a forced refresh
 }
 
@@ -62,6 +63,7 @@ type hit struct {
 	Rule  Rule
 	Names []string
 	Count int
+	Asked int `json:",omitempty"`
 }
 
 func (h *hit) add(name string) {
@@ -93,7 +95,7 @@ func (p *popular) has(r *Rule) bool {
 func (p *popular) rules(kind Action) (all []PopularRule) {
 	add := func(hits []hit, held bool) {
 		for _, h := range hits {
-			all = append(all, PopularRule{h.Rule.written(kind), int(h.Rule.Line), h.Names, h.Count, held})
+			all = append(all, PopularRule{h.Rule.written(kind), int(h.Rule.Line), h.Names, h.Count, h.Asked, held})
 		}
 	}
 	add(p.Held, true)
@@ -115,26 +117,36 @@ func (p *popular) settle(setting Popular) {
 
 func atMost(hits []hit) []hit { return hits[:min(len(hits), maxPopular)] }
 
-// popularNames are the names that come with the program.
+// popularNames are the names that come with the program, and those that a household has
+// asked for.
 type popularNames struct {
 	names    []string        // those with fewer labels first, since they say more
+	asked    []string        // by the household; they are counted, and named nowhere
 	suffixes map[string]bool // the names and all above them
 }
 
-func readPopular() *popularNames {
-	p := &popularNames{suffixes: map[string]bool{}}
+func readPopular(asked []string) *popularNames {
+	p := &popularNames{suffixes: map[string]bool{}, asked: asked}
+	for _, name := range asked {
+		p.above(name)
+	}
 	for line := range strings.Lines(popularText) {
 		name := strings.TrimSpace(line)
 		if name == "" || name[0] == '#' {
 			continue
 		}
 		p.names = append(p.names, name)
-		for above, more := name, true; more; _, above, more = strings.Cut(above, ".") {
-			p.suffixes[above] = true
-		}
+		p.above(name)
 	}
 	slices.SortStableFunc(p.names, func(a, b string) int { return cmp.Compare(strings.Count(a, "."), strings.Count(b, ".")) })
 	return p
+}
+
+// above notes a name and all above it.
+func (p *popularNames) above(name string) {
+	for above, more := name, true; more; _, above, more = strings.Cut(above, ".") {
+		p.suffixes[above] = true
+	}
 }
 
 // near says whether a rule could be about one of the names.
@@ -171,7 +183,7 @@ func (p *popularNames) denied(rules []Rule, before *List, seed Seed, gentle bool
 	fresh, old := NewSet(seed, b.Build()), NewSet(seed, before)
 	hits := make([]hit, len(rules))
 	work := worker{gentle: gentle}
-	for _, name := range p.names {
+	judge := func(name string, note func(*hit)) {
 		work.step()
 		last := map[uint32]bool{} // rules that were found for another type
 		for _, t := range types {
@@ -184,15 +196,21 @@ func (p *popularNames) denied(rules []Rule, before *List, seed Seed, gentle bool
 				}
 				if !last[v.Line] {
 					last[v.Line] = true
-					hits[v.Line-1].add(name)
+					note(&hits[v.Line-1])
 				}
 			}
 		}
 	}
+	for _, name := range p.names {
+		judge(name, func(h *hit) { h.add(name) })
+	}
+	for _, name := range p.asked {
+		judge(name, func(h *hit) { h.Asked++ })
+	}
 	runtime.KeepAlive(before)
 	var found []hit
 	for i := range hits {
-		if hits[i].Count > 0 {
+		if hits[i].Count+hits[i].Asked > 0 {
 			hits[i].Rule = rules[i]
 			found = append(found, hits[i])
 		}

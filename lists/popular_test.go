@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
@@ -15,7 +16,7 @@ import (
 
 // What comes along is in order, and the starter list blocks none of it.
 func TestPopularNames(t *testing.T) {
-	p := readPopular()
+	p := readPopular(nil)
 	if n := len(p.names); n < 1500 || n > 2500 || len(popularText) > 40<<10 {
 		t.Errorf("%d names, %d bytes", n, len(popularText))
 	}
@@ -156,7 +157,7 @@ func TestPopularRuleOfMany(t *testing.T) {
 	s.renew(t, from, "keep.example\n")
 	s.renew(t, from, "keep.example\n/\\./\n")
 	all := s.Status()[0].Popular
-	if len(all) != 1 || len(all[0].Names) != maxNames || all[0].Count != len(readPopular().names) {
+	if len(all) != 1 || len(all[0].Names) != maxNames || all[0].Count != len(readPopular(nil).names) {
 		t.Errorf("got %+v", all)
 	}
 }
@@ -291,7 +292,7 @@ func TestPopularSettingChanges(t *testing.T) {
 
 // So many rules about popular names are no list of trackers.
 func TestPopularHoldsNotEverything(t *testing.T) {
-	all := strings.Join(readPopular().names[:maxPopular+1], "\n")
+	all := strings.Join(readPopular(nil).names[:maxPopular+1], "\n")
 	for setting, want := range map[Popular]string{PopularHold: "1001 of its new rules deny popular names", PopularFlag: "", PopularOff: ""} {
 		from := new(shop)
 		s := openList(t, t.TempDir(), Config{Fetcher: from, Popular: setting})
@@ -383,5 +384,37 @@ func TestEveryMomentOfAccepting(t *testing.T) {
 			s.wants(t, "github.com", Deny)
 		}
 		s.wants(t, "keep.example", Deny)
+	}
+}
+
+// A rule about what a household has asked for is told of by how many names, and names
+// none of them, in memory or on disk.
+func TestAskedNames(t *testing.T) {
+	for _, setting := range []Popular{PopularFlag, PopularHold} {
+		dir := t.TempDir()
+		from := new(shop)
+		s := openList(t, dir, Config{Fetcher: from, Kind: Deny, Popular: setting})
+		s.asked = func() []string { return []string{"clinic.example", "www.clinic.example", "github.com", "fine.example"} }
+		s.renew(t, from, "||old.example^\n")
+		s.renew(t, from, "||old.example^\n||clinic.example^\n|github.com^\n||nobody.example^\n")
+		all := s.Status()[0].Popular
+		if len(all) != 2 || all[0].Asked != 2 || len(all[0].Names) != 0 || all[1].Asked != 1 || len(all[1].Names) != 1 || all[0].Held != (setting == PopularHold) {
+			t.Errorf("%v: %+v", setting, all)
+		}
+		if blocked := s.Match([]byte("www.clinic.example"), 1, nil).Action == Deny; blocked == (setting == PopularHold) {
+			t.Errorf("%v: blocked: %v", setting, blocked)
+		}
+		if err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			if bytes.Contains(b, []byte("www.clinic.example")) || bytes.Contains(b, []byte("fine.example")) {
+				t.Errorf("%s has a name that somebody asked for", path)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

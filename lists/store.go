@@ -76,7 +76,10 @@ type Options struct {
 	OwnSource string     // the configuration's file, for people
 	Log       *slog.Logger
 	OnFailure func(list string) // told of every failed refresh; may be nil
-	Gentle    bool              // see ParseOptions; once the Store runs it is gentle in any case
+	// Asked are names that this household has asked for of late, normalised. It is called
+	// when a list has changed; nil means that nobody knows.
+	Asked  func() []string
+	Gentle bool // see ParseOptions; once the Store runs it is gentle in any case
 }
 
 // Store keeps the lists of one configuration: their last good copies on disk,
@@ -86,6 +89,7 @@ type Options struct {
 type Store struct {
 	log       *slog.Logger
 	onFailure func(string)
+	asked     func() []string
 	disk      disk
 	seed      Seed
 	own       atomic.Pointer[[]ownList]
@@ -112,7 +116,7 @@ func NewStore(o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{log: o.Log, onFailure: o.OnFailure, ownSource: o.OwnSource, fetching: make(chan struct{}, maxFetching)}
+	s := &Store{log: o.Log, asked: o.Asked, onFailure: o.OnFailure, ownSource: o.OwnSource, fetching: make(chan struct{}, maxFetching)}
 	s.gentle.Store(o.Gentle)
 	var err error
 	if s.disk, s.seed, err = openDisk(o.Dir, o.ReadOnly); err != nil {

@@ -41,6 +41,8 @@ type State struct {
 	PauseEnds     map[string]time.Time // of the groups that are paused; zero: until resumed
 	PausedClients int
 	NoAccount     []string // companies that nobody has an account with
+
+	QueryLogDropped map[string]uint64 // records that a sink of the query log has lost
 }
 
 // SetState makes get the source of what is not counted but stands. It is called
@@ -74,7 +76,9 @@ var (
 )
 
 var stateDescs = []*prometheus.Desc{listEntries, listUpdated, listRefresh, listFailures, listAdded, listRemoved, listPopular, upstreamHealth,
-	cacheEntries, cacheBytes, cacheEvictions, blocking, pauseEnd, pausedClients}
+	cacheEntries, cacheBytes, cacheEvictions, blocking, pauseEnd, pausedClients, queryLogDropped}
+
+var queryLogDropped = prometheus.NewDesc("deadpixel_query_log_dropped_total", "Queries that are missing in the query log, by where they should have gone.", []string{"sink"}, nil)
 
 // state tells how things stand.
 func (c collector) state(out chan<- prometheus.Metric, now *State) {
@@ -82,6 +86,9 @@ func (c collector) state(out chan<- prometheus.Metric, now *State) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	counter := func(d *prometheus.Desc, n uint64, labels ...string) { c.counter(out, d, n, labels...) }
+	for sink, n := range now.QueryLogDropped {
+		counter(queryLogDropped, n, sink)
+	}
 	for _, l := range now.Lists {
 		gauge(listEntries, float64(l.Entries), l.Name)
 		gauge(listRefresh, l.Refresh.Seconds(), l.Name)

@@ -54,6 +54,9 @@ type Event struct {
 	Groups    []string // of who asked; nil when nobody found out. Not to be changed
 	Escape    Escape   // what is known of it; see Answer
 	Hidden    []byte   // the blocked name when it is not Name, normalised; valid only during the call
+	Rcode     uint16   // of the reply, the upper bits of an extended one included; SERVFAIL where there was none
+	Upstream  string   // that the answer came from, as in Exchange; "" when from none, or from the cache
+	Wire      []byte   // the reply as it was sent, empty when there was none; valid only during the call
 }
 
 // BlockedName is the name that a rule was about, of a blocked query.

@@ -134,7 +134,7 @@ func (f *Forward) Resolve(ctx context.Context, q *Query, a *Answer) error {
 	}
 	switch got, failure := ask(asking, q, order); {
 	case got.err == nil:
-		*a = Answer{Wire: append(a.Wire[:0], got.wire...), Outcome: Forwarded, EDE: got.ede}
+		*a = Answer{Wire: append(a.Wire[:0], got.wire...), Outcome: Forwarded, EDE: got.ede, Upstream: got.server.String()}
 	case failure == nil:
 		a.Fail(q, edeNetwork, "no upstream answered")
 	case failure.Set:

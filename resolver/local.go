@@ -3,6 +3,7 @@ package resolver
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -305,8 +306,11 @@ func (s *local) answerAlias(ctx context.Context, q *Query, a *Answer, target str
 		}
 		return a.follow(ctx, q, reply, target, next)
 	}
-	return fmt.Errorf("%s: the names of [local] point to one another in a circle", q.Name)
+	return errCircle
 }
+
+// errCircle and what follow says name nobody's question: errors reach the log.
+var errCircle = errors.New("the names of [local] point to one another in a circle")
 
 // cname is a record that leads from one normalised name to another.
 func cname(owner, target string, ttl time.Duration) *dns.CNAME {
@@ -325,7 +329,7 @@ func (a *Answer) follow(ctx context.Context, q *Query, reply *dns.Msg, target st
 	}
 	found := new(dns.Msg)
 	if err := found.Unpack(tail.Wire); err != nil {
-		return fmt.Errorf("following %s to %s: %w", q.Name, target, err)
+		return fmt.Errorf("following what [local] or a rule answers instead: %w", err)
 	}
 	reply.Rcode, reply.Ns = found.Rcode, found.Ns
 	reply.Answer = append(reply.Answer, found.Answer...)

@@ -29,8 +29,9 @@ type Answer struct {
 	Escape   Escape // how the query looks for a way around; not looked for where the answer is Blocked by a rule
 	Plain    bool   // no record of Wire leads to another name or to a private address
 	EDE      EDE
-	ExtRcode uint8 // upper bits of an extended RCODE (RFC 6891, section 6.1.3)
-	Quiet    bool  // not counted: deadpixel's own watchdog asked
+	ExtRcode uint8  // upper bits of an extended RCODE (RFC 6891, section 6.1.3)
+	Upstream string // that was asked, see Event
+	Quiet    bool   // not counted: deadpixel's own watchdog asked
 }
 
 // Reset makes a ready for a new reply into buf.

@@ -149,7 +149,11 @@ func (r *Resolver) Resolve(ctx context.Context, q *Query, a *Answer) error {
 	case errors.Is(err, ErrWait), errors.Is(err, ErrDrop):
 		return err
 	default:
-		r.log.Debug("no answer", "name", string(q.Name), "type", q.Type, "err", err)
+		attrs := []any{"type", q.Type, "err", err}
+		if MayName(r.log) {
+			attrs = append(attrs, "name", string(q.Name), "client", q.Client)
+		}
+		r.log.Debug("no answer", attrs...)
 		a.Fail(q, dns.ExtendedErrorCodeOther, "internal error")
 	}
 	seal(q, a)

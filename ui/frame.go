@@ -28,6 +28,7 @@ type frame struct {
 type room struct {
 	Path, Name string
 	Owner      bool // only for who may change something
+	Kept       bool // only where queries are kept
 }
 
 // rooms are the pages, in the order of the navigation.
@@ -40,6 +41,7 @@ var rooms = []room{
 	{Path: "/lists", Name: "Lists"},
 	{Path: "/clients", Name: "Clients", Owner: true},
 	{Path: "/config", Name: "Configuration", Owner: true},
+	{Path: "/queries", Name: "Queries", Owner: true, Kept: true},
 	{Path: "/privacy", Name: "Privacy"},
 }
 
@@ -48,7 +50,7 @@ func (p *Page) frame(r *http.Request, title, path string) frame {
 	who := p.caller(r)
 	f := frame{Title: title, Here: path, Version: p.Version, MayChange: who.all, SignedIn: who.signedIn, Password: p.PasswordHash != ""}
 	for _, room := range rooms {
-		if f.MayChange || !room.Owner {
+		if (f.MayChange || !room.Owner) && (!room.Kept || p.Settings().Queries != noQueries) {
 			f.Rooms = append(f.Rooms, room)
 		}
 	}

@@ -53,6 +53,7 @@ type PopularRule struct {
 	Line  int      `json:"line"`
 	Names []string `json:"names"` // the first of them
 	Count int      `json:"count"` // of all of them
+	Asked int      `json:"asked"` // names that this household has asked for of late; they are not told
 	Held  bool     `json:"held"`  // it is left out until a forced refresh
 }
 

@@ -58,6 +58,8 @@ func (p *Page) table() []route {
 		{"GET /api/v1/recent", open, p.recentNames, &operation{does: "What was blocked for the asking address in the last minutes.", answer: []any{Recent{}}}},
 		{"POST /api/v1/self_allow", open, p.selfAllow, &operation{does: "Allows a name for the asking address, where its group may.", body: wish{}, answer: []any{wishAnswer{}}, fails: []int{429}}},
 		{"POST /api/v1/requests", open, p.ask, &operation{does: "Asks the owner to allow a name for the asking address.", body: wish{}, answer: []any{wishAnswer{}}, fails: []int{429}}},
+		{"GET /queries", open, p.queries, nil},
+		{"GET /api/v1/queries", ToRead, p.findQueries, &operation{does: "Queries that are kept, the newest first.", asks: []parameter{{name: "name", does: "a part of the name"}, {name: "client", does: "as it appears in what is kept"}, {name: "outcome", does: "what became of it", of: outcomes}, {name: "from", does: "next of the page before"}, {name: "limit", does: "how many, 100 without one, 1000 at most"}}, answer: []any{QueryPage{}}, fails: []int{500}}},
 		{"GET /api/v1/requests", ToRead, p.openRequests, &operation{does: "What people ask to be allowed.", answer: []any{requestsAnswer{}}}},
 		{"POST /api/v1/requests/refuse", ToRule, p.refuse, &operation{does: "Drops such a wish.", body: ruling{}, answer: []any{requestsAnswer{}}, fails: []int{404}}},
 		{"GET /api/v1/rules", ToRead, p.rules, &operation{does: "What was allowed and denied on the page.", answer: []any{Written{}}}},

@@ -220,6 +220,8 @@ type Options struct {
 	// and what that means.
 	ForgetClient func(netip.Addr) (erased int, note string, err error)
 
+	// Queries finds queries in what is kept of them.
+	Queries func(context.Context, QueryFilter) (QueryPage, error)
 	// Tail tells of blocked queries until ctx ends; then it closes the channel.
 	Tail func(ctx context.Context) <-chan Sight
 
@@ -280,9 +282,7 @@ func New(o Options) (*Page, error) {
 	p := &Page{Options: o, hosts: ownHosts(o.Hosts)}
 	p.streams.end, p.streams.watchers = make(chan struct{}), map[chan string]bool{}
 	var err error
-	p.page, err = template.New("").Funcs(template.FuncMap{"to": p.to, "pair": func(a, b any) []any { return []any{a, b} }, "number": number, "ago": p.ago, "clock": p.clock, "sentence": sentence, "join": strings.Join, "few": few,
-		"coordinate": coordinate, "ofCompany": ofCompany, "words": words, "span": lasting, "at": at, "share": share, "size": size, "usesSay": usesSay, "keptNames": keptNames, "keptClients": keptClients, "latency": milliseconds, "milliseconds": func(d time.Duration) string { return milliseconds(float64(d) / 1e6) }}).
-		ParseFS(templates, "templates/*.html")
+	p.page, err = template.New("").Funcs(p.functions()).ParseFS(templates, "templates/*.html")
 	p.mux = http.NewServeMux()
 	for _, one := range p.table() {
 		p.mux.HandleFunc(one.pattern, p.needs(one.scope, one.handle))
@@ -310,3 +310,30 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // maxBody bounds a request's body in bytes.
 const maxBody = 16 << 10
+
+// functions are those that templates call.
+func (p *Page) functions() template.FuncMap {
+	return template.FuncMap{
+		"ago":          p.ago,
+		"at":           at,
+		"clock":        p.clock,
+		"clockSeconds": func(t time.Time) string { return t.In(p.Zone).Format("Mon 15:04:05") },
+		"coordinate":   coordinate,
+		"few":          few,
+		"join":         strings.Join,
+		"keptClients":  keptClients,
+		"keptNames":    keptNames,
+		"latency":      milliseconds,
+		"milliseconds": func(d time.Duration) string { return milliseconds(float64(d) / 1e6) },
+		"number":       number,
+		"ofCompany":    ofCompany,
+		"pair":         func(a, b any) []any { return []any{a, b} },
+		"sentence":     sentence,
+		"share":        share,
+		"size":         size,
+		"span":         lasting,
+		"to":           p.to,
+		"usesSay":      usesSay,
+		"words":        words,
+	}
+}

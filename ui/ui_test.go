@@ -199,6 +199,12 @@ func newPage(t testing.TB, password string) (*Page, *house) {
 		Kept: func() (Held, []Kept) {
 			return Held{File: "history.db", Minutes: 7}, []Kept{{What: "counters", Why: "the plot", Where: "memory", Much: "3", Until: "stop"}, {What: "<sums>", Why: "the plot", Where: "history.db", Much: "7", Until: "30 days", Oldest: &h.until}}
 		},
+		Queries: func(_ context.Context, f QueryFilter) (QueryPage, error) {
+			if f.From == "broken" {
+				return QueryPage{}, errors.New("no place")
+			}
+			return QueryPage{Kept: true, Queries: []QueryLine{{Time: time.Unix(0, 0), Name: "<b>" + f.Name, Type: "A", Outcome: "blocked", List: "starter", Owner: "Meta", Client: "cafe", Duration: 1.25}}, Next: "f/1/2"}, nil
+		},
 		Settings: func() Privacy { return Privacy{cmp.Or(h.form, "anonymous"), "none", "720h", "10m"} },
 		Files: func() ([]File, error) {
 			return []File{{"history.db", "the history", 4096, time.Now()}, {"<i>other", "", 1, time.Now()}}, nil

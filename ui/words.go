@@ -218,6 +218,7 @@ const (
 	whyTitle       = "Why is this name blocked?"
 	recentTitle    = "What broke just now?"
 	liveTitle      = "Blocked as you watch"
+	queriesTitle   = "Queries that are kept"
 	listsTitle     = "Lists"
 	clientsTitle   = "Groups and clients"
 	configTitle    = "The configuration as it runs"

@@ -558,7 +558,7 @@ func TestRenewalFails(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, fileName)
 	synctest.Test(t, func(t *testing.T) {
-		until(time.Date(2026, 11, 24, 23, 58, 30, 0, time.UTC))
+		until(time.Date(2026, 11, 24, 23, 58, 20, 0, time.UTC))
 		var ours house
 		h := ours.open(Settings{Dir: dir, Clients: Anonymous})
 		defer run(t, h)()

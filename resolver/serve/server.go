@@ -10,8 +10,10 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -224,7 +226,7 @@ func (s *Server) answer(ctx context.Context, q *resolver.Query, a *resolver.Answ
 			if s.panics.Add(1) == 1 {
 				s.log.Error("a query made the server stumble; it got SERVFAIL. Please report this", "panic", fmt.Sprint(r))
 			}
-			s.log.Debug("stack of the stumble", "stack", string(debug.Stack()))
+			s.log.Debug("stack of the stumble", "stack", stack())
 			a.Fail(q, dns.ExtendedErrorCodeOther, "internal error")
 			err = nil
 		}
@@ -238,6 +240,21 @@ func (s *Server) answer(ctx context.Context, q *resolver.Query, a *resolver.Answ
 	a.Wire = a.Wire[:0]
 	a.Outcome = resolver.Dropped
 	return nil
+}
+
+// stack is where a panic came from, without the arguments of functions, among which
+// Go prints the client's address.
+func stack() string {
+	callers := make([]uintptr, 50)
+	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers)])
+	var b strings.Builder
+	for {
+		frame, more := frames.Next()
+		fmt.Fprintf(&b, "%s %s:%d\n", frame.Function, frame.File, frame.Line)
+		if !more {
+			return b.String()
+		}
+	}
 }
 
 // fork returns the observer for one socket or connection, nil when there is
@@ -257,6 +274,7 @@ func observe(o resolver.Observer, q *resolver.Query, a *resolver.Answer, took ti
 	o.Observe(resolver.Event{
 		Time: q.Start, Duration: took, Client: q.Client, Transport: q.Transport,
 		Outcome: a.Outcome, Name: q.Name, Type: q.Type, List: a.List, Reason: a.Reason, Groups: q.Groups(), Escape: a.Escape, Hidden: a.Hidden,
+		Rcode: uint16(a.ExtRcode)<<4 | uint16(a.Rcode()), Upstream: a.Upstream, Wire: a.Wire,
 	})
 }
 
@@ -281,12 +299,21 @@ func (s *Server) wait(q *resolver.Query, o resolver.Observer, send func([]byte) 
 		}
 		if len(a.Wire) > 0 {
 			if err := send(a.Wire); err != nil {
-				s.log.Debug("the client is gone", "err", err)
+				s.log.Debug("the client is gone", "err", s.nameless(err))
 			}
 		}
 		observe(o, q, &a, time.Since(q.Start))
 	})
 	return true
+}
+
+// nameless is an error without the client's address, unless the log may have it.
+func (s *Server) nameless(err error) error {
+	var about *net.OpError
+	if resolver.MayName(s.log) || !errors.As(err, &about) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", about.Op, about.Err)
 }
 
 // connections are the open TCP connections.
