@@ -149,7 +149,7 @@ func (x *tab) inspect(name, script string) {
 	}
 	for _, dark := range []bool{false, true} {
 		x.dark(dark)
-		rules, theme := map[string]any{}, "light"
+		rules, theme := map[string]any{"rules": map[string]any{"target-size": map[string]bool{"enabled": true}}}, "light"
 		if dark { // all others are no matter of the theme
 			rules, theme = map[string]any{"runOnly": []string{"color-contrast", "link-in-text-block"}}, "dark"
 		}
