@@ -40,7 +40,7 @@ func bigHouse(t *testing.T, b *browser, upstream string, groups, clients, lists 
 	p := prepare(t, "")
 	b.month(t, p)
 	var c strings.Builder
-	c.WriteString(basics(upstream) + locked(t) + "[privacy]\nkeep = \"800h\"\n[blocking]\ndeny = [\"never-to-be-reached.example\"]\n" + starterList)
+	c.WriteString(basics(upstream) + locked(t) + "[privacy]\nkeep = \"800h\"\nqueries = \"all\"\n[blocking]\ndeny = [\"never-to-be-reached.example\"]\n" + starterList)
 	for i := range lists - 2 {
 		fmt.Fprintf(&c, "[[lists]]\nname = \"list %d\"\nsource = %q\n", i, p.file(fmt.Sprintf("list-%d.txt", i), fmt.Sprintf("ads%d.example\nthis is no rule\n", i)))
 		switch i {
@@ -149,7 +149,7 @@ func (x *tab) inspect(name, script string) {
 	}
 	for _, dark := range []bool{false, true} {
 		x.dark(dark)
-		rules, theme := map[string]any{}, "light"
+		rules, theme := map[string]any{"rules": map[string]any{"target-size": map[string]bool{"enabled": true}}}, "light"
 		if dark { // all others are no matter of the theme
 			rules, theme = map[string]any{"runOnly": []string{"color-contrast", "link-in-text-block"}}, "dark"
 		}
