@@ -312,9 +312,11 @@ func (s *server) keptOfQueries(c *Config) []ui.Kept {
 // forgetQueries erases the query log, where it can be.
 func (s *server) forgetQueries() error {
 	var faults []error
-	for _, e := range s.queries.erasers() {
+	for name, e := range s.queries.erasers() {
 		ctx, cancel := context.WithTimeout(context.Background(), clientTimeout)
-		faults = append(faults, e.Erase(ctx))
+		if err := e.Erase(ctx); err != nil {
+			faults = append(faults, fmt.Errorf("the query log in %s is not erased; try again when it can be reached: %w", name, err))
+		}
 		cancel()
 	}
 	return errors.Join(faults...)
