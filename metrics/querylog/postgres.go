@@ -29,7 +29,8 @@ type Postgres struct {
 	obeyed  bool      // they hold nothing that is not permitted
 	pruned  time.Time // when what is too old was last deleted
 	waiting []Record
-	retry   time.Time // when the next try is due, after one that failed
+	away    error     // why the last try failed
+	tried   time.Time // when that was
 	trouble string    // why, as it was told to the log
 }
 
@@ -98,7 +99,7 @@ func NewPostgres(ctx context.Context, url string, set StoreSettings) (*Postgres,
 func (p *Postgres) Use(set StoreSettings) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.set, p.obeyed, p.pruned, p.retry = set, false, time.Time{}, time.Time{}
+	p.set, p.obeyed, p.pruned, p.away = set, false, time.Time{}, nil
 	var left []Record
 	for _, r := range p.waiting {
 		if set.permits(&r) {
@@ -128,7 +129,7 @@ func (p *Postgres) Write(ctx context.Context, records []Record) error {
 	}
 	lost := max(len(p.waiting)-maxPgWait, 0)
 	p.waiting = p.waiting[lost:]
-	if !time.Now().Before(p.retry) { // each try may take long, while more records come
+	if p.absent() == nil { // each try may take long, while more records come
 		p.tell(p.put(ctx))
 	}
 	if lost > 0 {
@@ -144,12 +145,22 @@ func (p *Postgres) tell(err error) {
 		p.log.Info("the query log has its PostgreSQL server again")
 		p.trouble = ""
 	case err != nil:
-		p.retry = time.Now().Add(pgRetry)
+		p.away, p.tried = err, time.Now()
 		if text := err.Error(); p.trouble != text {
 			p.trouble = text
 			p.log.Warn("the query log waits for its PostgreSQL server", "err", err)
 		}
 	}
+}
+
+// absent says why the server cannot be reached, as far as has been tried lately: whoever
+// asks should not have to wait for that again. The lock is held.
+func (p *Postgres) absent() error {
+	if p.away != nil && time.Since(p.tried) < pgRetry {
+		return fmt.Errorf("the PostgreSQL server is away: %w", p.away)
+	}
+	p.away = nil
+	return nil
 }
 
 // put writes what waits. The lock is held.
@@ -307,6 +318,9 @@ func (p *Postgres) EraseClient(ctx context.Context, who ...string) (int, error) 
 func (p *Postgres) Count(ctx context.Context, who ...string) (n int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err := p.absent(); err != nil {
+		return 0, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, pgTime)
 	defer cancel()
 	if err := p.prepare(ctx); err != nil {
@@ -322,6 +336,9 @@ func (p *Postgres) Held(ctx context.Context) (Held, error) {
 	defer p.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, pgTime)
 	defer cancel()
+	if err := p.absent(); err != nil {
+		return Held{Lines: len(p.waiting)}, err
+	}
 	if err := p.prepare(ctx); err != nil {
 		return Held{Lines: len(p.waiting)}, err
 	}

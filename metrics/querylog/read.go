@@ -344,13 +344,14 @@ func (s *Store) Held(ctx context.Context) (h Held, err error) {
 	return h, err
 }
 
-// Count is how many lines there are of a client, by its names and addresses.
+// Count is how many lines there are of a client, by its names and addresses. With an
+// error, such as that ctx has ended, it is how many were found.
 func (s *Store) Count(ctx context.Context, who ...string) (n int, err error) {
 	v, err := s.view()
 	if err != nil {
 		return n, err
 	}
-	for _, name := range v.files {
+	for _, name := range slices.Backward(v.files) {
 		if !s.mayHave(name, v.address) {
 			continue
 		}
