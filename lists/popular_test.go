@@ -418,3 +418,14 @@ func TestAskedNames(t *testing.T) {
 		}
 	}
 }
+
+// What is known of a copy follows a setting that has changed.
+func TestPopularSettings(t *testing.T) {
+	for setting, want := range map[Popular][2]int{PopularFlag: {0, maxPopular}, PopularHold: {600, 600}, PopularOff: {0, 0}} {
+		p := popular{Held: make([]hit, 600), Flagged: make([]hit, 600)}
+		p.settle(setting)
+		if got := [2]int{len(p.Held), len(p.Flagged)}; got != want {
+			t.Errorf("%v: %v are held and flagged, want %v", setting, got, want)
+		}
+	}
+}
