@@ -29,6 +29,8 @@ type Postgres struct {
 	obeyed  bool      // they hold nothing that is not permitted
 	pruned  time.Time // when what is too old was last deleted
 	waiting []Record
+	away    error     // why the last try failed
+	tried   time.Time // when that was
 }
 
 // Bounds of a server: how long one step may take, how many records wait while it is
@@ -38,6 +40,7 @@ const (
 	pgTime    = 5 * time.Second
 	maxPgWait = 50_000
 	pgPrune   = time.Hour
+	pgRetry   = 10 * time.Second // between tries while it is away
 	pgStep    = 10_000
 )
 
@@ -125,13 +128,27 @@ func (p *Postgres) Write(ctx context.Context, records []Record) error {
 	}
 	lost := max(len(p.waiting)-maxPgWait, 0)
 	p.waiting = p.waiting[lost:]
-	err := p.put(ctx)
+	err := p.absent()
+	if err == nil {
+		if err = p.put(ctx); err != nil {
+			p.away, p.tried = err, time.Now()
+			p.log.Warn("the query log waits for its PostgreSQL server", "err", err)
+		}
+	}
 	switch {
 	case lost > 0:
 		return errors.Join(fmt.Errorf("%d records were too many to wait", lost), err)
-	case err != nil:
-		p.log.Warn("the query log waits for its PostgreSQL server", "err", err)
 	}
+	return nil
+}
+
+// absent says why the server cannot be reached, as far as has been tried lately: whoever
+// asks should not have to wait for that again. The lock is held.
+func (p *Postgres) absent() error {
+	if p.away != nil && time.Since(p.tried) < pgRetry {
+		return fmt.Errorf("the PostgreSQL server is away: %w", p.away)
+	}
+	p.away = nil
 	return nil
 }
 
@@ -282,6 +299,11 @@ func (p *Postgres) EraseClient(ctx context.Context, who ...string) (int, error) 
 
 // Count is how many lines there are of a client, by its names and addresses.
 func (p *Postgres) Count(ctx context.Context, who ...string) (n int, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.absent(); err != nil {
+		return 0, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, pgTime)
 	defer cancel()
 	err = p.pool.QueryRow(ctx, "SELECT count(*) FROM deadpixel_queries WHERE client <> '' AND client = ANY ($1) OR host(address) = ANY ($1)", who).Scan(&n)
@@ -294,6 +316,9 @@ func (p *Postgres) Held(ctx context.Context) (Held, error) {
 	defer p.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, pgTime)
 	defer cancel()
+	if err := p.absent(); err != nil {
+		return Held{Lines: len(p.waiting)}, err
+	}
 	n, oldest, err := p.held(ctx)
 	h := Held{Lines: n + len(p.waiting), Oldest: oldest}
 	if !oldest.IsZero() {

@@ -106,7 +106,12 @@ func TestPostgres(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	again := func(records ...Record) error { // at once, also after a try that failed
+		p.away = nil
+		return p.Write(ctx, records)
+	}
 	held := func() int {
+		p.away = nil
 		h, err := p.Held(ctx)
 		if err != nil {
 			return -1
@@ -119,7 +124,7 @@ func TestPostgres(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the first write", func() bool {
-		p.Write(ctx, nil) // the server has just been started
+		again() // the server has just been started
 		return held() == 3 && len(p.waiting) == 0
 	})
 	var name, address string
@@ -135,8 +140,11 @@ func TestPostgres(t *testing.T) {
 	if err := p.Write(ctx, []Record{record(now, "192.0.2.1", "c.example", resolver.Cached)}); err != nil || len(p.waiting) != 1 {
 		t.Errorf("while it is away: %v, %d wait", err, len(p.waiting))
 	}
+	if _, err := p.Count(ctx, "192.0.2.1"); err == nil || !strings.Contains(err.Error(), "is away") {
+		t.Errorf("counting while it is away: %v", err)
+	}
 	c.start()
-	eventually(t, "what has waited", func() bool { p.Write(ctx, nil); return len(p.waiting) == 0 && held() == 4 })
+	eventually(t, "what has waited", func() bool { again(); return len(p.waiting) == 0 && held() == 4 })
 
 	// What is too old goes.
 	if _, err := p.pool.Exec(ctx, "UPDATE deadpixel_queries SET at = at - interval '25 hours' WHERE name = 'c.example'"); err != nil {
