@@ -121,14 +121,20 @@ func cloned[V any](m map[string]V) map[string]V {
 // pages are those that are measured.
 var pages = []string{"/", "/?range=7d", "/?range=30d", "/companies?range=30d", "/companies?range=30d&name=Tracking+Company+0", "/privacy", "/why?name=pixel.facebook.com", "/api/v1/status", "/metrics"}
 
-// The pages with thirty days of history, alone and while 10,000 queries come in a second.
-func BenchmarkPages(b *testing.B) {
+// afterMonth starts a program that has thirty days of history.
+func afterMonth(b *testing.B) *program {
+	b.Helper()
 	dir := b.TempDir()
 	month(b, filepath.Join(dir, "data"))
 	up := newInternet(b)
 	p := &program{t: b, dir: dir, config: filepath.Join(dir, "config.toml")}
 	p.write(basics(up.address) + starterList + "[privacy]\nkeep = \"800h\"\n")
-	p.again().start()
+	return p.again().start()
+}
+
+// The pages with thirty days of history, alone and while 10,000 queries come in a second.
+func BenchmarkPages(b *testing.B) {
+	p := afterMonth(b)
 	for _, load := range []int{0, 10_000} {
 		for _, page := range pages {
 			b.Run(fmt.Sprintf("queries=%d%s", load, page), func(b *testing.B) {
@@ -205,12 +211,7 @@ func flood(b *testing.B, to string, perSecond int) (stop func() float64) {
 // What an answer takes while nobody watches, and while the page is looked at and the
 // metrics are read, as often as that is done: for `benchstat -col /watched`.
 func BenchmarkAnswers(b *testing.B) {
-	dir := b.TempDir()
-	month(b, filepath.Join(dir, "data"))
-	up := newInternet(b)
-	p := &program{t: b, dir: dir, config: filepath.Join(dir, "config.toml")}
-	p.write(basics(up.address) + starterList + "[privacy]\nkeep = \"800h\"\n")
-	p.again().start()
+	p := afterMonth(b)
 	conn, err := net.Dial("udp", p.dns)
 	if err != nil {
 		b.Fatal(err)

@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"deadpixel/lists"
 )
 
 // snippets are the fenced blocks of the README, by their language.
@@ -43,6 +46,32 @@ func TestReadmeConfigurationIsValid(t *testing.T) {
 		if _, err := parseConfig("README.md", b); err != nil {
 			t.Errorf("%v\nin\n%s", err, b)
 		}
+	}
+}
+
+// What the README counts is what there is.
+func TestReadmeCounts(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := lists.Builtins{}.Text("doh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, addresses := 0, 0
+	_, err = lists.Parse(text, lists.ParseOptions{Kind: lists.Deny}, func(r lists.Rule) {
+		if r.Shape == lists.Address {
+			addresses++
+		} else {
+			names++
+		}
+	}, func(s lists.Skip) { t.Error(s) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("`builtin:doh` blocks %d names and %d addresses", names, addresses); !strings.Contains(string(readme), want) {
+		t.Errorf("the README does not say: %s", want)
 	}
 }
 

@@ -313,6 +313,7 @@ var adguardRows = map[string][]adguardRow{
 		{"||shop.example^$client=198.51.100.1|2001:db8::/32|Mum", "shop.example", "", "192.0.2.9=Mum", "blocked"},
 		{"||shop.example^$client=198.51.100.1|2001:db8::/32|Mum", "shop.example", "", "2001:db8:f::=Dad", "blocked"},
 		{"||shop.example^$client=198.51.100.1|2001:db8::/32|Mum", "shop.example", "", "192.0.2.9=Dad", "untouched"},
+		{"||shop.example^$client=mum", "shop.example", "", "=Mum", "blocked"}, // ours: nobody names two devices alike but for case
 		{"||shop.example^$client=Mum\n@@||shop.example^$client=~Mum", "shop.example", "", "=Mum", "blocked"},
 		{"||shop.example^$client=Mum\n@@||shop.example^$client=~Mum", "shop.example", "", "=Dad", "allowed"},
 		{"||shop.example^$client='~Mum'", "shop.example", "", "=~Mum", "blocked"},

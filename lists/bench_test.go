@@ -189,6 +189,25 @@ func watchMemory() func() int {
 	}
 }
 
+// A list that takes out many of its own rules.
+func BenchmarkBuildCancelled(b *testing.B) {
+	for b.Loop() {
+		builder := NewBuilder("cancelled", Deny, Seed{1})
+		for i := range 200_000 {
+			name := fmt.Sprintf("n%d.example", i)
+			builder.Add(Rule{Shape: Subtree, Name: name})
+			if i%10 == 0 {
+				builder.Add(Rule{Shape: Subtree, Name: name, Cancel: true})
+				builder.Add(Rule{Shape: Subtree, Name: name, Types: []uint16{1}})
+				builder.Add(Rule{Shape: Subtree, Name: name, Types: []uint16{1}, Cancel: true})
+			}
+		}
+		if list := builder.Build(); list.Entries() != 180_000 {
+			b.Fatalf("%d rules are left", list.Entries())
+		}
+	}
+}
+
 func BenchmarkReadList(b *testing.B) {
 	stored := written(b, many(682_000), Seed{1})
 	b.SetBytes(int64(len(stored)))

@@ -153,17 +153,8 @@ func (r *Rule) same(o *Rule) bool {
 // Build makes the list. The Builder is of no use afterwards.
 func (b *Builder) Build() *List {
 	l := &List{Name: b.name, Kind: b.kind, Level: b.level, depths: b.depths, lengths: b.lengths}
+	b.cancelled()
 	simple, complex := slices.Concat(b.simple[:]...), b.complex
-	for _, c := range b.cancel {
-		if c.simple() {
-			hash, v := b.seed.hashOf(&c), newValue(&c, 0, 0)
-			for i := range simple {
-				simple[i] = slices.DeleteFunc(simple[i], func(e entry) bool { return e.hash == hash && e.sameRule(v) })
-			}
-		} else {
-			complex = slices.DeleteFunc(complex, func(r Rule) bool { return r.same(&c) })
-		}
-	}
 	written := 0
 	for _, chunk := range simple {
 		written += len(chunk)
@@ -179,6 +170,21 @@ func (b *Builder) Build() *List {
 	}
 	*b = Builder{}
 	return l
+}
+
+// cancelled takes out what rules with Cancel are about. A list may have very many.
+func (b *Builder) cancelled() {
+	about := map[string][]Rule{} // those that are not simple, by what they are found by
+	for _, c := range b.cancel {
+		if c.simple() {
+			b.takeOut(&c)
+		} else {
+			about[c.Name+c.Pattern] = append(about[c.Name+c.Pattern], c)
+		}
+	}
+	if len(about) > 0 {
+		b.complex = slices.DeleteFunc(b.complex, func(r Rule) bool { return slices.ContainsFunc(about[r.Name+r.Pattern], r.sameAs) })
+	}
 }
 
 // fill makes the table of entries, of which so many differ.

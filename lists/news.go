@@ -101,7 +101,7 @@ func (n *news) judge() error {
 }
 
 // takeOut takes out a rule that was added, however often it is written. It looks at
-// one part of the names, unlike a rule with Cancel, of which there are few.
+// one part of the names.
 func (b *Builder) takeOut(r *Rule) {
 	if !r.simple() {
 		b.complex = slices.DeleteFunc(b.complex, r.sameAs)

@@ -231,6 +231,8 @@ func TestLines(t *testing.T) {
 		{RPZ, "zz.rpz-ip CNAME .", "skip 1"},
 		{RPZ, "ns.example.rpz-nsdname CNAME .", "skip 1"},
 		{RPZ, "$TTL 300\n@ SOA a. b. (1 2\n 3 4 5)\n NS a.\n$ORIGIN rpz.example.\na.example.rpz.example. CNAME .", "-a.example"},
+		{RPZ, "$ORIGIN RPZ.example.\nA.Example.rpz.EXAMPLE. CNAME .\n*.b.example.Rpz.example. CNAME .", "-a.example; -below b.example"},
+		{RPZ, "$ORIGIN rpz.example.\nRPZ.example. CNAME .", "skip 2"},
 		{RPZ, "; comment", ""},
 	}
 	for _, c := range cases {

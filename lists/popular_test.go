@@ -95,25 +95,25 @@ func TestPopularRules(t *testing.T) {
 	}{
 		{"the name itself", Deny, old, "|github.com^", "4 github.com: github.com"},
 		{"a name above", Deny, old, "||google.com^", "4 ||google.com^: google.com"},
-		{"below", Deny, old, "||*.github.com^", "4 *.github.com: api.github.com"},
+		{"below", Deny, old, "||*.github.com^", "4 *.github.com^: api.github.com"},
 		{"a whole top-level domain", Deny, old, "||org^", "4 ||org^: abuse.ch"},
 		{"a name below", Deny, old, "||pixel.github.com^", ""},
 		{"nobody's name", Deny, old, "||github.example^", ""},
 		{"a pattern", Deny, old, "||githu*.com^", "4 ||githu*.com^: github.com"},
 		{"an expression", Deny, old, `/^github\.c/`, `4 /^github\.c/: github.com`},
-		{"important", Deny, old, "|github.com^$important", "4 github.com$important: github.com"},
-		{"for HTTPS records", Deny, old, "|github.com^$dnstype=HTTPS", "4 github.com$dnstype=HTTPS: github.com"},
+		{"important", Deny, old, "|github.com^$important", "4 |github.com^$important: github.com"},
+		{"for HTTPS records", Deny, old, "|github.com^$dnstype=HTTPS", "4 |github.com^$dnstype=HTTPS: github.com"},
 		{"for TXT records", Deny, old, "|github.com^$dnstype=TXT", ""},
-		{"all but TXT records", Deny, old, "|github.com^$dnstype=~TXT", "4 github.com$dnstype=~TXT: github.com"},
+		{"all but TXT records", Deny, old, "|github.com^$dnstype=~TXT", "4 |github.com^$dnstype=~TXT: github.com"},
 		{"spared", Deny, old, "||github.com^$denyallow=github.com", ""},
 		{"excepted", Deny, old, "|github.com^\n@@||github.com^", ""},
 		{"excepted before", Deny, old + "@@||github.com^\n", "@@||github.com^\n|github.com^", ""},
-		{"excepted, but important", Deny, old, "@@||github.com^\n|github.com^$important\n|github.com^", "5 github.com$important: github.com"},
+		{"excepted, but important", Deny, old, "@@||github.com^\n|github.com^$important\n|github.com^", "5 |github.com^$important: github.com"},
 		{"taken out", Deny, old, "|github.com^\n|github.com^$badfilter", ""},
 		{"blocked before by another rule", Deny, old + "||github.com^\n", "|github.com^", ""},
 		{"in use before", Deny, old + "|github.com^\n", "|github.com^\n||new.example^", ""},
 		{"twice", Deny, old, "|github.com^\n|github.com^", "4 github.com: github.com"},
-		{"rewritten", Deny, old, "|github.com^$dnsrewrite=192.0.2.1", "4 github.com$dnsrewrite=NOERROR;A;192.0.2.1: github.com"},
+		{"rewritten", Deny, old, "|github.com^$dnsrewrite=192.0.2.1", "4 |github.com^$dnsrewrite=NOERROR;A;192.0.2.1: github.com"},
 		{"rewritten and undone", Deny, old, "|github.com^$dnsrewrite=192.0.2.1\n@@|github.com^$dnsrewrite", ""},
 		{"for one client", Deny, old, "|github.com^$client=192.0.2.7", ""},
 		{"an address", Deny, old, "||192.0.2.1^", ""},
@@ -420,6 +420,17 @@ func TestAskedNames(t *testing.T) {
 			return err
 		}); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// What is known of a copy follows a setting that has changed.
+func TestPopularSettings(t *testing.T) {
+	for setting, want := range map[Popular][2]int{PopularFlag: {0, maxPopular}, PopularHold: {600, 600}, PopularOff: {0, 0}} {
+		p := popular{Held: make([]hit, 600), Flagged: make([]hit, 600)}
+		p.settle(setting)
+		if got := [2]int{len(p.Held), len(p.Flagged)}; got != want {
+			t.Errorf("%v: %v are held and flagged, want %v", setting, got, want)
 		}
 	}
 }

@@ -90,10 +90,10 @@ func (p *parser) policy(owner, kind, data string) {
 		p.reject("%s: %s is no block", excerpt(owner), excerpt(data))
 		return
 	}
-	if strings.HasSuffix(owner, ".") && p.zone.origin != "" {
-		owner = strings.TrimSuffix(strings.TrimSuffix(owner, "."), "."+p.zone.origin)
-	}
 	lower := strings.ToLower(strings.TrimSuffix(owner, "."))
+	if strings.HasSuffix(owner, ".") && p.zone.origin != "" {
+		lower = strings.TrimSuffix(lower, "."+p.zone.origin)
+	}
 	switch {
 	case lower == "@" || lower == p.zone.origin && lower != "":
 		p.reject("%s: the zone itself is no trigger", excerpt(owner))
@@ -109,7 +109,7 @@ func (p *parser) policy(owner, kind, data string) {
 	case strings.HasPrefix(lower, "*."):
 		p.name(lower[2:], Below, action)
 	default:
-		p.name(owner, p.plain(), action)
+		p.name(lower, p.plain(), action)
 	}
 }
 

@@ -18,18 +18,23 @@ func (r *Rule) written(kind Action) string {
 	return text
 }
 
-// text is a rule as people read it, with its reach: the name alone, "||x^" for
-// everything below as well, "*.x" for that without the name, an address or network,
-// a pattern, or an expression between slashes. "@@" stands before what allows in a list of kind.
+// text is a rule as it is written in an adblock list, with its reach: the name alone
+// ("|x^" where that would mean more with what stands around it), "||x^" for everything
+// below as well, "*.x^" for that without the name, an address or network, a pattern, or
+// an expression between slashes. "@@" stands before what allows in a list of kind.
 func (r *Rule) text(kind Action) string {
 	var text string
+	exception, modifiers := r.Action == Allow && kind != Allow, r.modifiers()
 	switch r.Shape {
 	case Exact:
 		text = r.Name
+		if exception || len(modifiers) > 0 {
+			text = "|" + r.Name + "^"
+		}
 	case Subtree:
 		text = "||" + r.Name + "^"
 	case Below:
-		text = "*." + r.Name
+		text = "*." + r.Name + "^"
 	case Address:
 		text = r.Network.String()
 		if r.Network.IsSingleIP() {
@@ -40,11 +45,11 @@ func (r *Rule) text(kind Action) string {
 	default:
 		text = r.Pattern
 	}
-	if r.Action == Allow && kind != Allow {
+	if exception {
 		text = "@@" + text
 	}
-	if m := r.modifiers(); len(m) > 0 {
-		text += "$" + strings.Join(m, ",")
+	if len(modifiers) > 0 {
+		text += "$" + strings.Join(modifiers, ",")
 	}
 	return text
 }
@@ -81,9 +86,12 @@ func (r *Rule) modifiers() (m []string) {
 	return m
 }
 
+// quoter puts a backslash where a name in quotes would end.
+var quoter = strings.NewReplacer(`\`, `\\`, `'`, `\'`)
+
 // written is the term as $client writes it.
 func (t *ClientTerm) written() string {
-	text := "'" + t.Name + "'"
+	text := "'" + quoter.Replace(t.Name) + "'"
 	if t.Network.IsValid() {
 		text = t.Network.String()
 	}
