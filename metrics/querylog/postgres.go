@@ -126,12 +126,11 @@ func (p *Postgres) Write(ctx context.Context, records []Record) error {
 			p.waiting = append(p.waiting, r)
 		}
 	}
-	lost := max(len(p.waiting)-maxPgWait, 0)
-	p.waiting = p.waiting[lost:]
 	if !time.Now().Before(p.retry) { // each try may take long, while more records come
 		p.tell(p.put(ctx))
 	}
-	if lost > 0 {
+	if lost := len(p.waiting) - maxPgWait; lost > 0 {
+		p.waiting = p.waiting[lost:]
 		return &lostError{lost, errors.New("the PostgreSQL server is away, and no more can wait")}
 	}
 	return nil

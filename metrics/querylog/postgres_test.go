@@ -147,6 +147,18 @@ func TestPostgres(t *testing.T) {
 	c.start()
 	eventually(t, "what has waited", func() bool { again(); return len(p.waiting) == 0 && held() == 4 })
 
+	// A burst that is more than may wait is no loss while the server is there.
+	burst := make([]Record, maxPgWait+1)
+	for i := range burst {
+		burst[i] = record(now, "192.0.2.3", "burst.example", resolver.Cached)
+	}
+	if err := p.Write(ctx, burst); err != nil || held() != 4+len(burst) {
+		t.Errorf("a burst: %v, %d are held", err, held())
+	}
+	if n, err := p.EraseClient(ctx, "192.0.2.3"); n != len(burst) || err != nil {
+		t.Errorf("erasing the burst: %d, %v", n, err)
+	}
+
 	// What is too old goes.
 	if _, err := p.pool.Exec(ctx, "UPDATE deadpixel_queries SET at = at - interval '25 hours' WHERE name = 'c.example'"); err != nil {
 		t.Fatal(err)
