@@ -50,6 +50,7 @@ func TestBrowser(t *testing.T) {
 		{"privacy", browsePrivacy},
 		{"configuration", browseConfiguration},
 		{"live", browseLive},
+		{"queries", browseQueries},
 		{"below a path", browseBelow},
 		{"following", browseFollowing},
 		{"keys", browseKeys},

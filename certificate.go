@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -94,9 +96,15 @@ func (c *certificate) look() {
 // config is for servers that speak protocols over TLS, named as ALPN does (RFC 7301).
 func (c *certificate) config(protocols ...string) *tls.Config {
 	return &tls.Config{
-		MinVersion:     tls.VersionTLS12,
-		NextProtos:     protocols,
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.now.Load().Certificate, nil },
+		MinVersion: tls.VersionTLS12,
+		NextProtos: protocols,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			pair := c.now.Load()
+			if pair == nil { // it was turned off since the client connected
+				return nil, errors.New("there is no certificate any more")
+			}
+			return pair.Certificate, nil
+		},
 	}
 }
 
@@ -121,17 +129,27 @@ func (c *Config) keyPair() (*keyPair, error) {
 }
 
 // pinned trusts the certificate of a configuration and no other, whatever names are in
-// it: for commands that talk to the server on the same machine.
+// it: for commands that talk to the server on the same machine. They do without the key,
+// which is the server's alone.
 func (c *Config) pinned() (*tls.Config, error) {
-	pair, err := c.keyPair()
+	text, err := os.ReadFile(c.DNS.Certificate)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", c.at("dns.certificate"), err)
+	}
+	var leaf []byte
+	for block, rest := pem.Decode(text); block != nil && leaf == nil; block, rest = pem.Decode(rest) {
+		if block.Type == "CERTIFICATE" {
+			leaf = block.Bytes
+		}
+	}
+	if leaf == nil {
+		return nil, fmt.Errorf("%s: there is no certificate in %s", c.at("dns.certificate"), c.DNS.Certificate)
 	}
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		InsecureSkipVerify: true, // what is verified instead is whose certificate it is
 		VerifyConnection: func(state tls.ConnectionState) error {
-			if len(state.PeerCertificates) == 0 || !bytes.Equal(state.PeerCertificates[0].Raw, pair.Leaf.Raw) {
+			if len(state.PeerCertificates) == 0 || !bytes.Equal(state.PeerCertificates[0].Raw, leaf) {
 				return fmt.Errorf("another certificate than that of %s is in use there: %w", c.at("dns.certificate"), x509.UnknownAuthorityError{})
 			}
 			return nil

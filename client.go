@@ -18,9 +18,12 @@ import (
 	"deadpixel/ui"
 )
 
-// passwordVariable is where `pause` and `resume` find the page's password, since
-// a command line is seen by everyone on the machine.
-const passwordVariable = "DEADPIXEL_PASSWORD"
+// Where `pause` and `resume` find the page's password, or a token, which wins; a command
+// line is seen by everyone on the machine.
+const (
+	passwordVariable = "DEADPIXEL_PASSWORD"
+	tokenVariable    = "DEADPIXEL_TOKEN"
+)
 
 // clientTimeout bounds one call to the running server.
 const clientTimeout = 10 * time.Second
@@ -80,7 +83,7 @@ func clientFlags(c *cobra.Command, t *pauseTarget, web *string) {
 	c.Flags().StringVar(&t.group, "group", "", "only for the group of clients `NAME`")
 	c.Flags().StringVar(&t.client, "client", "", "only for the client `NAME` of [[clients]]")
 	c.Flags().StringVar(web, "web", "", "`ADDR` of the running server's page, instead of [web] listen")
-	c.Long = c.Short + ".\n\nWhere the page has a password, it is read from $" + passwordVariable + "."
+	c.Long = c.Short + ".\n\nWhere the page has a password, it is read from $" + passwordVariable + ", or a token from $" + tokenVariable + "."
 }
 
 // change asks the running server for something and prints how it stands after.
@@ -206,7 +209,9 @@ func (to *running) ask(ctx context.Context, method, path string, body io.Reader)
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	if secret := os.Getenv(passwordVariable); secret != "" {
+	if token := os.Getenv(tokenVariable); token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	} else if secret := os.Getenv(passwordVariable); secret != "" {
 		request.SetBasicAuth("deadpixel", secret)
 	}
 	response, err := to.client.Do(request)
@@ -218,8 +223,8 @@ func (to *running) ask(ctx context.Context, method, path string, body io.Reader)
 	if err != nil {
 		return nil, err
 	}
-	if response.StatusCode == http.StatusUnauthorized {
-		return nil, fmt.Errorf("%w: it wants the password of the page: put it into $%s", errRefused, passwordVariable)
+	if response.StatusCode == http.StatusUnauthorized && request.Header.Get("Authorization") == "" {
+		return nil, fmt.Errorf("%w: it wants the password of the page: put it into $%s, or a token into $%s", errRefused, passwordVariable, tokenVariable)
 	}
 	if response.StatusCode != http.StatusOK {
 		var refusal struct {

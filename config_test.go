@@ -32,6 +32,11 @@ func TestConfigWarnings(t *testing.T) {
 		"[groups.kids]\ndeny = [\"a.example$client=Tablet\"]":                     `t.toml:2: groups.kids.deny: the rule "a.example$client=Tablet" is about a client "Tablet", which [[clients]] does not have`,
 		"[blocking]\nallow = [\"a.example$client=192.0.2.1|192.0.2.0/24\"]":       "",
 		clientX + "[blocking]\nallow = [\"a.example$client=x\"]":                  "",
+		"[dns]\ncertificate = \"/c\"\nprivate_key = \"/k\"":                       "t.toml:2: nothing uses the certificate",
+		"[web]\ntls = true\n[dns]\ncertificate = \"/c\"\nprivate_key = \"/k\"":    "",
+		"[web]\ntrusted_proxies = [\"127.0.0.1\"]":                                "t.toml:2: whoever comes through the proxy can change nothing",
+		tokenX + "expires = \"2024-11-30\"":                                       `t.toml:5: the token "x" expired on 2024-11-30`,
+		tokenX + "expires = \"2126-11-30\"":                                       "",
 		clientX + "[blocking]\ndeny = [\"a.example$client=~Xy\"]":                 `is about a client "Xy", which [[clients]] does not have; did you mean "X"?`,
 		"[[lists]]\nname = \"x\"\nsource = \"/a\"\nrefresh = \"24h\"\n[groups.x]": "",
 	} {
@@ -45,6 +50,8 @@ func TestConfigWarnings(t *testing.T) {
 		}
 	}
 }
+
+var tokenX = "[[web.tokens]]\nname = \"x\"\nhash = \"sha256:" + strings.Repeat("00", 32) + "\"\nscopes = [\"read\"]\n"
 
 const clientX = "[[clients]]\nname = \"X\"\nmatch = [\"192.0.2.1\"]\ngroups = [\"default\"]\n"
 
@@ -177,7 +184,8 @@ func TestConfigMistakes(t *testing.T) {
 		{"TLS without a certificate", "[web]\ntls = true", "t.toml:2: web.tls: needs [dns] certificate and private_key"},
 		{"a certificate without its key", "[dns]\ncertificate = \"/c.pem\"", "t.toml:2: dns.certificate: needs private_key"},
 		{"a key without its certificate", "[dns]\nprivate_key = \"/k.pem\"", "t.toml:2: dns.private_key: needs certificate"},
-		{"bad proxy", "[web]\ntrusted_proxies = [\"nginx\"]", `t.toml:2: web.trusted_proxies: "nginx" is no address`},
+		{"bad proxy", "[web]\ntrusted_proxies = [\"nginx\"]", `t.toml:2: web.trusted_proxies: "nginx" is no proxy`},
+		{"everybody a proxy", "[web]\ntrusted_proxies = [\"::/0\"]", `t.toml:2: web.trusted_proxies: "::/0" is no proxy`},
 		{"bad base path", "[web]\nbase_path = \"dns\"", `t.toml:2: web.base_path: "dns" is no path`},
 		{"a base path of our own", "[web]\nbase_path = \"/api/\"", "t.toml:2: web.base_path"},
 		{"a token without a name", "[[web.tokens]]\nhash = \"x\"\nscopes = [\"read\"]", "t.toml:1: web.tokens.name: a token needs a name"},

@@ -465,3 +465,49 @@ func browseBelow(t *testing.T, b *browser) {
 		x.reads("header", "Sign in")
 	})
 }
+
+func browseQueries(t *testing.T, b *browser) {
+	up := newInternet(t)
+	p := prepare(t, basics(up.address)+locked(t)+starterList+"[privacy]\nqueries = \"all\"\n").start().untilEnd()
+	withScripts(t, b, p, func(t *testing.T, x *tab) {
+		name := fmt.Sprintf("scripts-%v.example.org", x.scripts) // not in the cache yet
+		p.wantRcode("pixel.facebook.com", dns.RcodeNameError)
+		p.wantRcode(name, dns.RcodeSuccess)
+		x.visit("/queries")
+		x.reads("main", "Sign in to see them")
+		x.lacks("body", "facebook")
+		x.enter()
+		x.wait("both queries", func() bool {
+			x.follow("nav", "Queries")
+			return strings.Contains(x.text(".queries"), "pixel.facebook.com") && strings.Contains(x.text(".queries"), name)
+		})
+		x.write("#name", "FACEBOOK")
+		x.follow("form.ask", "Find")
+		x.reads(".queries", "pixel.facebook.com", "blocked", "by starter")
+		x.lacks(".queries", name)
+		x.visit("/queries?outcome=forwarded")
+		x.reads(".queries", name)
+		x.lacks(".queries", "facebook")
+		if got := look[string](x, `() => document.getElementById("outcome").value`); got != "forwarded" {
+			t.Errorf("the form has %q", got)
+		}
+		x.follow(".queries", name)
+		x.reads(".answer", name+" (A) is untouched")
+
+		// Each page leads to older ones, until there is none.
+		for range 101 {
+			p.wantRcode("pixel.facebook.com", dns.RcodeNameError)
+		}
+		x.wait("a second page", func() bool {
+			x.visit("/queries?name=facebook")
+			return strings.Contains(x.text("main"), "Older ones")
+		})
+		x.follow("main", "Older ones")
+		x.reads(".queries", "pixel.facebook.com")
+		x.lacks("main", "Older ones")
+		x.visit("/privacy")
+		x.follow("main", "Erase the whole history")
+		x.visit("/queries")
+		x.reads("main", "None that fits.")
+	})
+}

@@ -40,7 +40,7 @@ func bigHouse(t *testing.T, b *browser, upstream string, groups, clients, lists 
 	p := prepare(t, "")
 	b.month(t, p)
 	var c strings.Builder
-	c.WriteString(basics(upstream) + locked(t) + "[privacy]\nkeep = \"800h\"\n[blocking]\ndeny = [\"never-to-be-reached.example\"]\n" + starterList)
+	c.WriteString(basics(upstream) + locked(t) + "[privacy]\nkeep = \"800h\"\nqueries = \"all\"\n[blocking]\ndeny = [\"never-to-be-reached.example\"]\n" + starterList)
 	for i := range lists - 2 {
 		fmt.Fprintf(&c, "[[lists]]\nname = \"list %d\"\nsource = %q\n", i, p.file(fmt.Sprintf("list-%d.txt", i), fmt.Sprintf("ads%d.example\nthis is no rule\n", i)))
 		switch i {
@@ -136,6 +136,16 @@ var widths = []int64{320, 768, 1280}
 const violations = `async rules => (await axe.run(document, { resultTypes: ["violations"], ...rules })).violations.flatMap(v =>
 	v.nodes.slice(0, 3).map(n => v.impact + ": " + v.help + " (" + v.id + "): " + n.target.join(" ") + ": " + n.failureSummary.replace(/\s+/g, " ")))`
 
+// stickOut are the first elements that reach further than the card or the window that
+// they are in, where nobody can scroll there.
+const stickOut = `() => {
+	const scrolls = e => e && (getComputedStyle(e).overflowX === "auto" || scrolls(e.parentElement));
+	return [...document.body.querySelectorAll("*")].filter(e => {
+		const box = e.getBoundingClientRect(), around = e.closest(".card")?.getBoundingClientRect().right ?? innerWidth;
+		return box.width > 1 && box.right > around + 0.5 && e.checkVisibility() && !e.closest("svg") && !scrolls(e.parentElement);
+	}).slice(0, 3).map(e => e.outerHTML.slice(0, 120));
+}`
+
 // inspect looks at a page in both themes and every width. The script is axe-core.
 func (x *tab) inspect(name, script string) {
 	x.t.Helper()
@@ -149,7 +159,7 @@ func (x *tab) inspect(name, script string) {
 	}
 	for _, dark := range []bool{false, true} {
 		x.dark(dark)
-		rules, theme := map[string]any{}, "light"
+		rules, theme := map[string]any{"rules": map[string]any{"target-size": map[string]bool{"enabled": true}}}, "light"
 		if dark { // all others are no matter of the theme
 			rules, theme = map[string]any{"runOnly": []string{"color-contrast", "link-in-text-block"}}, "dark"
 		}
@@ -159,8 +169,10 @@ func (x *tab) inspect(name, script string) {
 				complain("%s", v)
 			}
 			if wide := look[int64](x, "() => document.scrollingElement.scrollWidth"); wide > width {
-				complain("it is %d pixels wide in a window of %d:\n%s", wide, width, strings.Join(look[[]string](x, `() => [...document.body.querySelectorAll("*")].filter(e =>
-					e.getBoundingClientRect().right > innerWidth && e.checkVisibility()).slice(0, 3).map(e => e.outerHTML.slice(0, 200))`), "\n"))
+				complain("it is %d pixels wide in a window of %d", wide, width)
+			}
+			if out := look[[]string](x, stickOut); len(out) > 0 {
+				complain("%d pixels: this sticks out: %s", width, strings.Join(out, "; "))
 			}
 			x.picture(fmt.Sprintf("%s-%d-%s", name, width, theme))
 		}
@@ -197,6 +209,10 @@ func browseLooks(t *testing.T, b *browser) {
 		look[bool](x, `() => { document.querySelector("main").append(Object.assign(new Image(), { src: "/static/icon.svg" })); return true }`)
 		if got := strings.Join(look[[]string](x, violations, map[string]any{}), "\n"); !strings.Contains(got, "critical: ") || !strings.Contains(got, "image-alt") {
 			t.Errorf("axe-core does not find a picture without words, but %q", got)
+		}
+		look[bool](x, `() => { document.querySelector("main img").style.width = "2000px"; return true }`)
+		if got := look[[]string](x, stickOut); len(got) != 1 {
+			t.Errorf("sticking out are %q", got)
 		}
 	})
 	p := bigHouse(t, b, up.address, 6, 6, 8)

@@ -110,8 +110,8 @@ func written(d time.Duration) string {
 func (s *server) about(ip netip.Addr) (a ui.About, err error) {
 	sums, use, err := s.history.About(ip)
 	a = ui.About{Sums: sums, Queries: use.Queries, Blocked: use.Blocked, Names: len(s.recent.of(ip, time.Now()))}
-	logged, fault := s.queriesOf(ip)
-	a.Logged, err = logged, errors.Join(err, fault)
+	logged, more, fault := s.queriesOf(ip)
+	a.Logged, a.More, err = logged, more, errors.Join(err, fault)
 	for _, r := range s.requests.open() {
 		if from(ip)(r) {
 			a.Names++

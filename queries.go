@@ -108,7 +108,7 @@ func (q *keptQueries) use(s *server, c *Config) error {
 		err = errors.Join(err, querylog.Remove(before))
 	}
 	q.store, q.dir = opened, set.Dir
-	if opened == nil {
+	if !stored {
 		err = errors.Join(err, querylog.Remove(set.Dir))
 	}
 	maps.DeleteFunc(q.postgres, func(to string, _ *querylog.Postgres) bool { return !wanted[to] || scope == querylog.None })
@@ -333,14 +333,22 @@ func (s *server) forgetQueriesOf(ip netip.Addr) (n int, err error) {
 	return n, err
 }
 
-// queriesOf is how many queries of an address the query log has.
-func (s *server) queriesOf(ip netip.Addr) (n int, err error) {
+// queriesOf is how many queries of an address the query log has; more says that these
+// were not all, but all that could be counted in time.
+func (s *server) queriesOf(ip netip.Addr) (n int, more bool, err error) {
 	who := s.history.Guises(ip)
 	for _, e := range s.queries.erasers() {
-		ctx, cancel := context.WithTimeout(context.Background(), clientTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), countTime)
 		found, fault := e.Count(ctx, who...)
 		cancel()
-		n, err = n+found, errors.Join(err, fault)
+		if n += found; errors.Is(fault, context.DeadlineExceeded) {
+			more = true
+			continue
+		}
+		err = errors.Join(err, fault)
 	}
-	return n, err
+	return n, more, err
 }
+
+// countTime bounds how long it is counted what is kept of a device while it waits.
+const countTime = time.Second

@@ -138,8 +138,8 @@ func (c *Config) proxies() ([]netip.Prefix, error) {
 		if ip, errIP := netip.ParseAddr(one); errIP == nil {
 			p, err = netip.PrefixFrom(ip, ip.BitLen()), nil
 		}
-		if err != nil || p.Addr().Is4In6() {
-			return nil, fmt.Errorf("%q is no address and no network: write it like \"127.0.0.1\" or \"10.0.0.0/8\"", one)
+		if err != nil || p.Addr().Is4In6() || p.Bits() == 0 { // nobody's proxies are the whole world
+			return nil, fmt.Errorf("%q is no proxy: write it like \"127.0.0.1\" or \"10.0.0.0/8\"", one)
 		}
 		all = append(all, p.Masked())
 	}

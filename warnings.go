@@ -35,7 +35,30 @@ func (c *Config) warnings() []Problem {
 			all = append(all, Problem{c.file, c.lines.of(fmt.Sprintf("clients[%d].match", i)), fmt.Sprintf("client %q: devices tell an \"id:\" by encrypted DNS, to which this version does not listen yet", one.Name)})
 		}
 	}
+	all = append(all, c.unguarded(time.Now())...)
 	return append(all, c.strangers()...)
+}
+
+// unguarded is what does not serve who may use the page, though it is meant to.
+func (c *Config) unguarded(now time.Time) []Problem {
+	var all []Problem
+	warn := func(key, text string) { all = append(all, Problem{c.file, c.lines.of(key), text}) }
+	if c.DNS.Certificate != "" && c.wantsCertificate() == "" {
+		warn("dns.certificate", "nothing uses the certificate: [web] tls is false")
+	}
+	if len(c.Web.TrustedProxies) > 0 && c.Web.PasswordHash == "" && len(c.Web.Tokens) == 0 {
+		warn("web.trusted_proxies", "whoever comes through the proxy can change nothing, since there is no [web] password_hash; `deadpixel password` makes one")
+	}
+	zone, err := c.zone()
+	if err != nil {
+		return all // told elsewhere
+	}
+	for i, t := range c.Web.Tokens {
+		if end, err := t.expires(zone); err == nil && !end.IsZero() && now.After(end) {
+			warn(fmt.Sprintf("web.tokens[%d].expires", i), fmt.Sprintf("the token %q expired on %s; remove it, or make another: `deadpixel token`", t.Name, t.Expires))
+		}
+	}
+	return all
 }
 
 // strangers are the clients that rules of the configuration name and that

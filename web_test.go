@@ -97,6 +97,9 @@ func TestPageOverTLS(t *testing.T) {
 	if name, _ := presented(t, address); name != "first.example" {
 		t.Errorf("with a broken key: %s", name)
 	}
+	if status, out := p.command("resume", "--web", address); status != 0 {
+		t.Errorf("resume, for which nobody needs the key: %d %s", status, out)
+	}
 	if status, out := p.command("check"); status != 1 || !strings.Contains(out, "dns.certificate: ") {
 		t.Errorf("check: %d %s", status, out)
 	}
@@ -123,6 +126,15 @@ func TestPageOverTLS(t *testing.T) {
 		t.Errorf("turned on again: %s", name)
 	}
 	p.stop()
+}
+
+// Whoever connected while TLS was on, and says so only after it was turned off, is told.
+func TestNoCertificateAnyMore(t *testing.T) {
+	c := new(certificate)
+	c.use([2]string{}, nil)
+	if _, err := c.config("h2").GetCertificate(nil); err == nil {
+		t.Error("no error")
+	}
 }
 
 // behind is a reverse proxy before a program, which takes a prefix off, or not.
@@ -207,6 +219,13 @@ func TestTokenCommand(t *testing.T) {
 		answer.Body.Close()
 		if answer.StatusCode != want {
 			t.Errorf("%s: %s, want %d", path, answer.Status, want)
+		}
+	}
+	for token, want := range map[string]string{secret: "blocking is off until", "dp_wrong": "there is no such token"} {
+		t.Setenv(tokenVariable, token)
+		t.Setenv(passwordVariable, "not asked for")
+		if _, out := p.command("pause", "5m", "--web", strings.TrimPrefix(p.web, "http://")); !strings.Contains(out, want) {
+			t.Errorf("pause with a token: %s, want %q", out, want)
 		}
 	}
 	p.stop()

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"net/http"
@@ -47,12 +48,11 @@ func (p *Page) check(r *http.Request, password string) error {
 	s := &p.passwords
 	sum := sha256.Sum256([]byte(p.PasswordHash + "\x00" + password))
 	s.mu.Lock()
-	proven := s.proven == sum
+	proven := subtle.ConstantTimeCompare(s.proven[:], sum[:]) == 1
 	s.mu.Unlock()
-	if proven {
-		return nil
-	}
-	if err := p.tries.begin(client(r), time.Now()); err != nil {
+	// That it is the right one is not told to whoever has no tries left either: they could
+	// go on guessing, as fast as the machine answers.
+	if err := p.tries.begin(client(r), time.Now(), proven); err != nil || proven {
 		return err
 	}
 	s.checking.Lock()
@@ -68,16 +68,17 @@ func (p *Page) check(r *http.Request, password string) error {
 	return nil
 }
 
-// checkToken finds the token that was sent.
+// checkToken finds the token that was sent. A right one is let through also where too
+// many were wrong: unlike a password it cannot be guessed, and so scripts go on while
+// somebody tries.
 func (p *Page) checkToken(r *http.Request, sent string) (*Token, error) {
-	if err := p.tries.begin(client(r), time.Now()); err != nil {
-		return nil, err
-	}
 	t := find(p.Tokens, sent)
 	if t == nil {
+		if err := p.tries.begin(client(r), time.Now(), false); err != nil {
+			return nil, err
+		}
 		return nil, errors.New("there is no such token")
 	}
-	p.tries.right(client(r))
 	if !t.Expires.IsZero() && time.Now().After(t.Expires) {
 		return nil, fmt.Errorf("the token %q expired on %s", t.Name, t.Expires.Format(time.DateOnly))
 	}
@@ -155,11 +156,24 @@ func (p *Page) needs(s Scope, h http.HandlerFunc) http.HandlerFunc {
 		case status == http.StatusUnauthorized && isForm(r):
 			http.Redirect(w, r, p.to(loginPath), http.StatusSeeOther)
 		default:
-			if status == http.StatusUnauthorized {
-				w.Header().Add("WWW-Authenticate", `Basic realm="deadpixel", charset="UTF-8"`)
-				w.Header().Add("WWW-Authenticate", `Bearer realm="deadpixel"`)
-			}
+			p.challenge(w, r, s, status)
 			p.refused(w, r, "/", status, err.Error())
 		}
+	}
+}
+
+// challenge says in headers what would let a caller through who was refused: what to sign
+// in with (RFC 9110, section 11.6.1), which scope a token lacks (RFC 6750, section 3.1),
+// or how long to wait.
+func (p *Page) challenge(w http.ResponseWriter, r *http.Request, s Scope, status int) {
+	h := w.Header()
+	switch {
+	case status == http.StatusUnauthorized:
+		h.Add("WWW-Authenticate", `Basic realm="deadpixel", charset="UTF-8"`)
+		h.Add("WWW-Authenticate", `Bearer realm="deadpixel"`)
+	case status == http.StatusForbidden && p.caller(r).token != "":
+		h.Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="deadpixel", error="insufficient_scope", scope="%s"`, s))
+	case status == http.StatusTooManyRequests:
+		h.Set("Retry-After", p.tries.wait(time.Now()))
 	}
 }

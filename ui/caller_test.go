@@ -1,9 +1,12 @@
 package ui
 
 import (
+	"encoding/base64"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -64,8 +67,12 @@ func TestTokens(t *testing.T) {
 			t.Errorf("wrong token %d: %d", i, got)
 		}
 	}
-	if got := pause("Bearer "+secret, stranger...); got != 429 {
-		t.Errorf("after many wrong ones: %d", got)
+	w := call(p, "POST", "/api/v1/pause", "{}", append(stranger, "Authorization: Bearer x")...)
+	if seconds, err := strconv.Atoi(w.Header().Get("Retry-After")); w.Code != 429 || err != nil || seconds < 1 || seconds > 60 {
+		t.Errorf("after many wrong ones: %d, to wait %d s, %v", w.Code, seconds, err)
+	}
+	if got := pause("Bearer "+secret, stranger...); got != 200 {
+		t.Errorf("the right one, which nobody guesses: %d", got)
 	}
 	if got := pause("Bearer "+secret, "from=192.168.1.6", "host=192.168.1.2"); got != 200 {
 		t.Errorf("from elsewhere, meanwhile: %d", got)
@@ -78,6 +85,38 @@ func TestTokens(t *testing.T) {
 	}
 	if w := call(open, "DELETE", "/api/v1/privacy/history", "", append(stranger, "Authorization: Bearer "+secret)...); w.Code != 403 {
 		t.Errorf("beyond its scope: %d", w.Code)
+	} else if got := w.Header().Get("WWW-Authenticate"); !strings.Contains(got, `error="insufficient_scope", scope="privacy"`) {
+		t.Errorf("what it lacks: %q", got)
+	}
+}
+
+// Whoever has no tries left learns nothing by going on, also where a script has sent the
+// right password before, which then is known without a sum.
+func TestNoGuessesWithoutTries(t *testing.T) {
+	p, _ := newPage(t, "correct horse")
+	pause := func(basic string, words ...string) int {
+		return call(p, "POST", "/api/v1/pause", "{}", append(words, "Authorization: Basic "+base64.StdEncoding.EncodeToString([]byte("x:"+basic)))...).Code
+	}
+	for i := range 2 * maxTries { // that are right do not count
+		if got := pause("correct horse", "from=192.168.1.6", "host=192.168.1.2"); got != 200 {
+			t.Fatalf("the script, %d: %d", i, got)
+		}
+	}
+	for range maxTries {
+		if got := pause("wrong", stranger...); got != 401 {
+			t.Errorf("a guess: %d", got)
+		}
+	}
+	for _, guess := range []string{"wrong", "correct horse"} {
+		if got := pause(guess, stranger...); got != 429 {
+			t.Errorf("a guess too many, %q: %d", guess, got)
+		}
+		if w := call(p, "POST", "/login", url.Values{"password": {guess}}.Encode(), append(stranger, form)...); w.Code != 429 || w.Header().Get("Retry-After") == "" {
+			t.Errorf("signing in with %q: %d, %q", guess, w.Code, w.Header())
+		}
+	}
+	if got := pause("correct horse", "from=192.168.1.6", "host=192.168.1.2"); got != 200 {
+		t.Errorf("the script, meanwhile: %d", got)
 	}
 }
 
@@ -87,7 +126,7 @@ func TestTries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var all tries
 		owner := netip.MustParseAddr("192.168.1.2")
-		try := func(ip netip.Addr) error { return all.begin(ip, time.Now()) }
+		try := func(ip netip.Addr) error { return all.begin(ip, time.Now(), false) }
 		if try(owner) != nil {
 			t.Fatal("the first try")
 		}
@@ -109,6 +148,9 @@ func TestTries(t *testing.T) {
 		}
 		if err := try(owner); err != nil {
 			t.Errorf("the owner is locked out: %v", err)
+		}
+		if err := try(netip.MustParseAddr("127.0.0.1")); err != nil {
+			t.Errorf("the machine itself is locked out: %v", err)
 		}
 		time.Sleep(tryTime + time.Second)
 		if err := try(attacker(0)); err != nil {

@@ -31,6 +31,7 @@ func (p *Page) login(w http.ResponseWriter, r *http.Request) {
 		status := http.StatusUnauthorized
 		if errors.Is(err, errTooMany) {
 			status = http.StatusTooManyRequests
+			p.challenge(w, r, open, status)
 		}
 		p.Log.Warn("login refused", "err", err)
 		p.showLogin(w, r, status, err.Error())

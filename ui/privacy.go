@@ -30,7 +30,7 @@ func (p *Page) privacy(w http.ResponseWriter, r *http.Request) { p.showPrivacy(w
 func (p *Page) showPrivacy(w http.ResponseWriter, r *http.Request, told string) {
 	v := privacy{frame: p.frame(r, privacyTitle, "/privacy"), Settings: p.Settings(), Told: told}
 	var kept []Kept
-	v.Held, kept = p.Kept()
+	v.Held, kept = p.kept()
 	for _, k := range kept {
 		if k.Where == inMemory {
 			v.Memory = append(v.Memory, k)
@@ -52,6 +52,21 @@ func (p *Page) showPrivacy(w http.ResponseWriter, r *http.Request, told string) 
 	p.show(w, r, http.StatusOK, "privacy.html", v)
 }
 
+// kept is what Options has, and what the page itself keeps of who uses it.
+func (p *Page) kept() (Held, []Kept) {
+	held, all := p.Kept()
+	tried, friends := p.tries.held()
+	ends := "; deadpixel stops, or [web] changes"
+	return held, append(all,
+		Kept{What: "who has signed in: a hash of a random text that is in their browser, with when that was and when it was seen last", Why: "a browser stays signed in", Where: inMemory,
+			Much: many(p.sessions.held(), "session"), Until: "signed out, a day without a visit, or a week" + ends},
+		Kept{What: "networks from which passwords or tokens were tried, with how many were wrong", Why: "nobody can guess for long", Where: inMemory,
+			Much: many(tried, "network"), Until: "the next try after a minute" + ends},
+		Kept{What: "networks from which somebody has signed in", Why: "those who guess elsewhere do not lock them out", Where: inMemory, Much: many(friends, "network"), Until: ends[2:]},
+		Kept{What: "addresses from which something was allowed or asked for without signing in, and how often", Why: "nobody does that without end", Where: inMemory,
+			Much: many(p.turns.held(), "device"), Until: "the next such order after a minute" + ends})
+}
+
 // filesFor are the files that are there. What is none of deadpixel's is named to who may
 // change something, since nobody knows what that is; for others it is counted.
 func (p *Page) filesFor(owner bool) (own []File, foreign int, err error) {
@@ -62,7 +77,7 @@ func (p *Page) filesFor(owner bool) (own []File, foreign int, err error) {
 
 // keeping answers with what the page shows.
 func (p *Page) keeping(w http.ResponseWriter, r *http.Request) {
-	held, kept := p.Kept()
+	held, kept := p.kept()
 	status, _ := p.may(r, ToRead)
 	files, foreign, err := p.filesFor(status == 0)
 	answer := keepingAnswer{Settings: p.Settings(), Kept: kept, History: held, Files: files, Foreign: foreign}
@@ -136,6 +151,6 @@ func (p *Page) forgetAllPage(w http.ResponseWriter, r *http.Request) {
 		p.refused(w, r, "/privacy", http.StatusInternalServerError, err.Error())
 		return
 	}
-	held, _ := p.Kept()
+	held, _ := p.kept()
 	p.showPrivacy(w, r, erasedAll(held))
 }

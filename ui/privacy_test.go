@@ -61,3 +61,13 @@ func TestPrivacyErases(t *testing.T) {
 		}
 	}
 }
+
+// What the page itself keeps of those who use it is told, too.
+func TestPrivacyTellsOfTheDoor(t *testing.T) {
+	p, _ := newPage(t, "correct horse")
+	call(p, "POST", "/login", "password=wrong", append(stranger, form)...)
+	call(p, "POST", "/login", "password=correct+horse", form)
+	call(p, "POST", "/api/v1/requests", `{"name":"x.example"}`)
+	wantText(t, call(p, "GET", "/api/v1/privacy", "").Body.String(), []string{`"how_much": "1 session"`, `"how_much": "1 network"`, `"how_much": "1 device"`}, nil)
+	wantText(t, look(p, "/privacy"), []string{"ho has signed in: a hash", "1 session"}, nil)
+}

@@ -87,6 +87,13 @@ func (t *turns) take(ip netip.Addr) bool {
 	return true
 }
 
+// held is of how many addresses turns are counted.
+func (t *turns) held() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.of)
+}
+
 // recentOf is what may be shown to whoever asks.
 func (p *Page) recentOf(r *http.Request) Recent {
 	ip, ok := device(r)

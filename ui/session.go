@@ -92,6 +92,13 @@ func (s *sessions) close(r *http.Request, everywhere bool) {
 	}
 }
 
+// held is how many there are, also of those that are over and not found out yet.
+func (s *sessions) held() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.all)
+}
+
 // tokens are those that a request brings.
 func tokens(r *http.Request) []string {
 	var all []string

@@ -189,6 +189,7 @@ type About struct {
 	Blocked uint64 `json:"blocked"`
 	Names   int    `json:"names"`   // blocked and requested ones that are remembered
 	Logged  int    `json:"logged"`  // queries in the query log
+	More    bool   `json:"more"`    // there may be more of these, which would take long to count
 	Appears string `json:"appears"` // in what form, in words
 }
 

@@ -24,32 +24,36 @@ func (h *History) About(ip netip.Addr) (sums int, use Use, err error) {
 	defer h.mu.Unlock()
 	h.fold(time.Now())
 	is := h.guises(ip)
-	count := func(p period, row *sum) {
-		found := false
-		for c := range is {
-			u, in := row.clients[c]
-			if found = found || in; p == minutes {
-				use = Use{use.Queries + u.Queries, use.Blocked + u.Blocked}
-			}
+	last := 0 // the row in which it was found last
+	found := func(row int, p period, u Use) {
+		if row != last {
+			sums, last = sums+1, row
 		}
-		if found {
-			sums++
+		if p == minutes {
+			use = Use{use.Queries + u.Queries, use.Blocked + u.Blocked}
 		}
 	}
+	rows := 0
 	for _, row := range h.waiting {
-		count(minutes, row)
+		rows++
+		for c := range is {
+			if u, in := row.clients[c]; in {
+				found(rows, minutes, u)
+			}
+		}
 	}
 	if h.store == nil {
 		return sums, use, h.unopened()
 	}
+	spelled := map[string]string{}
 	err = h.store.view(func(tx *bolt.Tx) error {
 		return eachRow(tx, func(p period, _ int64, v []byte) error {
-			var row sum
-			if err := row.addRow(v, true); err != nil {
-				return err
-			}
-			count(p, &row)
-			return nil
+			rows++
+			return eachClient(v, spelled, func(c client, u Use) {
+				if is[c] {
+					found(rows, p, u)
+				}
+			})
 		})
 	})
 	return sums, use, err

@@ -95,21 +95,13 @@ func (s *sum) lists() []string {
 // addRow adds a sum on disk, its clients only when they are wanted. An older program
 // may have written fewer numbers, a newer one more; these are left out.
 func (s *sum) addRow(b []byte, clients bool) error {
-	if len(b) < 5 || b[0] == 0 || b[0] > rowVersion {
-		return errRow
+	if s.spelled == nil {
+		s.spelled = map[string]string{}
 	}
-	body, check := b[:len(b)-4], b[len(b)-4:]
-	if crc32.ChecksumIEEE(body) != binary.LittleEndian.Uint32(check) {
-		return errRow
-	}
-	r := rowReader{rest: body[1:], spelled: s.spelled}
-	if r.spelled == nil {
-		r.spelled = map[string]string{}
-		s.spelled = r.spelled
-	}
+	r, version := openRow(b, s.spelled)
 	r.numbers(s.Outcomes[:])
 	r.numbers(s.Escapes[:])
-	if b[0] == 1 {
+	if version == 1 {
 		s.addBlocked1(&r)
 	} else {
 		s.addBlocked(&r)
@@ -117,18 +109,34 @@ func (s *sum) addRow(b []byte, clients bool) error {
 	for range r.length() {
 		s.miss(r.text(), r.one())
 	}
-	for range r.length() {
-		if !clients {
-			return r.err
-		}
-		c := client(r.text())
-		var n [2]uint64
-		r.numbers(n[:])
-		if c != others && c[0] != byHash && c[0] != byName {
-			return errRow
-		}
-		s.use(c, Use{n[0], n[1]})
+	if clients {
+		r.clients(s.use)
 	}
+	return r.err
+}
+
+// eachClient visits the clients of a sum on disk, and passes over the rest, which takes a
+// fraction of the time.
+func eachClient(b []byte, spelled map[string]string, visit func(client, Use)) error {
+	r, version := openRow(b, spelled)
+	r.numbers(nil) // outcomes
+	r.numbers(nil) // escapes
+	if version != 1 {
+		for range r.length() {
+			r.skip() // a list
+		}
+		r.reasons()
+		for range r.length() {
+			r.skip()
+			r.numbers(nil)
+			r.reasons()
+		}
+	} else {
+		r.named()
+		r.named()
+	}
+	r.named() // companies that nobody has an account with
+	r.clients(visit)
 	return r.err
 }
 
@@ -176,6 +184,60 @@ type rowReader struct {
 	rest    []byte
 	spelled map[string]string
 	err     error
+}
+
+// openRow begins to read a sum on disk.
+func openRow(b []byte, spelled map[string]string) (r rowReader, version byte) {
+	r.spelled = spelled
+	if len(b) < 5 || b[0] == 0 || b[0] > rowVersion {
+		r.fail()
+		return r, rowVersion
+	}
+	body, check := b[:len(b)-4], b[len(b)-4:]
+	if crc32.ChecksumIEEE(body) != binary.LittleEndian.Uint32(check) {
+		r.fail()
+		return r, rowVersion
+	}
+	r.rest = body[1:]
+	return r, b[0]
+}
+
+// clients visits those at the end of a sum.
+func (r *rowReader) clients(visit func(client, Use)) {
+	for range r.length() {
+		c := client(r.text())
+		var n [2]uint64
+		r.numbers(n[:])
+		if c != others && c[0] != byHash && c[0] != byName {
+			r.fail()
+		}
+		if r.err != nil {
+			return
+		}
+		visit(c, Use{n[0], n[1]})
+	}
+}
+
+// reasons passes over what was blocked by each list.
+func (r *rowReader) reasons() {
+	for range r.length() {
+		r.number()
+		r.numbers(nil)
+	}
+}
+
+// named passes over numbers with names.
+func (r *rowReader) named() {
+	for range r.length() {
+		r.skip()
+		r.numbers(nil)
+	}
+}
+
+// skip passes over a text.
+func (r *rowReader) skip() {
+	n := r.length()
+	r.rest = r.rest[n:]
 }
 
 func (r *rowReader) fail() { r.rest, r.err = nil, errRow }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -174,6 +175,10 @@ func FuzzRow(f *testing.F) {
 		var again sum
 		if err := again.addRow(s.encode(), true); err != nil || again.Queries() != s.Queries() {
 			t.Errorf("%v: %d queries, want %d", err, again.Queries(), s.Queries())
+		}
+		var alone sum
+		if err := eachClient(b, map[string]string{}, alone.use); err != nil || !maps.Equal(alone.clients, s.clients) {
+			t.Errorf("%v: the clients alone are %v, want %v", err, alone.clients, s.clients)
 		}
 	})
 }

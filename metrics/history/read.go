@@ -208,12 +208,15 @@ func (h *History) Today() []Client {
 	h.fold(now)
 	var all sum
 	begin := minutes.number(later(days.begin(days.number(now, h.set.Zone), h.set.Zone), now.Add(-h.set.Keep)), nil)
+	spelled := map[string]string{}
 	h.look(func(tx *bolt.Tx) error {
-		return from(tx, minutes, begin, func(_ int64, v []byte) error { return all.addRow(v, true) })
+		return from(tx, minutes, begin, func(_ int64, v []byte) error { return eachClient(v, spelled, all.use) })
 	})
 	for at, row := range h.waiting {
 		if at >= begin {
-			all.add(row)
+			for c, u := range row.clients {
+				all.use(c, u)
+			}
 		}
 	}
 	clients := make([]Client, 0, len(all.clients))

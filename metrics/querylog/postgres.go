@@ -29,8 +29,8 @@ type Postgres struct {
 	obeyed  bool      // they hold nothing that is not permitted
 	pruned  time.Time // when what is too old was last deleted
 	waiting []Record
-	retry   time.Time // when the next try is due, after one that failed
-	trouble string    // why, as it was told to the log
+	away    error     // why the last try failed, as it was told to the log; nil when it did not
+	retry   time.Time // when the next one is due
 }
 
 // Bounds of a server: how long one step may take, how long it is waited before the next
@@ -139,16 +139,24 @@ func (p *Postgres) Write(ctx context.Context, records []Record) error {
 // tell tells the log when the server begins or ceases to make trouble. The lock is held.
 func (p *Postgres) tell(err error) {
 	switch {
-	case err == nil && p.trouble != "":
+	case err == nil && p.away != nil:
 		p.log.Info("the query log has its PostgreSQL server again")
-		p.trouble = ""
 	case err != nil:
 		p.retry = time.Now().Add(pgRetry)
-		if text := err.Error(); p.trouble != text {
-			p.trouble = text
+		if p.away == nil || p.away.Error() != err.Error() {
 			p.log.Warn("the query log waits for its PostgreSQL server", "err", err)
 		}
 	}
+	p.away = err
+}
+
+// absent says why the server cannot be reached, as far as has been tried lately: whoever
+// asks should not have to wait for that again. The lock is held.
+func (p *Postgres) absent() error {
+	if p.away != nil && time.Now().Before(p.retry) {
+		return fmt.Errorf("the PostgreSQL server is away: %w", p.away)
+	}
+	return nil
 }
 
 // put writes what waits. The lock is held.
@@ -306,6 +314,9 @@ func (p *Postgres) EraseClient(ctx context.Context, who ...string) (int, error) 
 func (p *Postgres) Count(ctx context.Context, who ...string) (n int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err := p.absent(); err != nil {
+		return 0, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, pgTime)
 	defer cancel()
 	if err := p.prepare(ctx); err != nil {
@@ -321,6 +332,9 @@ func (p *Postgres) Held(ctx context.Context) (Held, error) {
 	defer p.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, pgTime)
 	defer cancel()
+	if err := p.absent(); err != nil {
+		return Held{Lines: len(p.waiting)}, err
+	}
 	if err := p.prepare(ctx); err != nil {
 		return Held{Lines: len(p.waiting)}, err
 	}

@@ -106,7 +106,12 @@ func TestPostgres(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	again := func() { // at once, also after a try that failed
+		p.retry = time.Time{}
+		p.Write(ctx, nil)
+	}
 	held := func() int {
+		p.retry = time.Time{}
 		h, err := p.Held(ctx)
 		if err != nil {
 			return -1
@@ -118,17 +123,13 @@ func TestPostgres(t *testing.T) {
 	if n, err := p.EraseClient(ctx, "192.0.2.1"); n != 0 || err != nil || held() != 0 {
 		t.Errorf("erasing what is not there: %d, %v", n, err)
 	}
-	again := func() { // at once, though it has just failed
-		p.retry = time.Time{}
-		p.Write(ctx, nil)
-	}
 	now := time.Now()
 	hostile := record(now, "192.0.2.9", "x'); DROP TABLE deadpixel_queries; --\x00\xff", resolver.Blocked)
 	if err := p.Write(ctx, []Record{record(now, "192.0.2.1", "a.example", resolver.Cached), record(now, "2001:db8::1", "b.example", resolver.Blocked), hostile}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the first write", func() bool {
-		again()
+		again() // the server has just been started
 		return held() == 3 && len(p.waiting) == 0
 	})
 	var name, address string
@@ -143,6 +144,9 @@ func TestPostgres(t *testing.T) {
 	c.stop()
 	if err := p.Write(ctx, []Record{record(now, "192.0.2.1", "c.example", resolver.Cached)}); err != nil || len(p.waiting) != 1 {
 		t.Errorf("while it is away: %v, %d wait", err, len(p.waiting))
+	}
+	if _, err := p.Count(ctx, "192.0.2.1"); err == nil || !strings.Contains(err.Error(), "is away") {
+		t.Errorf("counting while it is away: %v", err)
 	}
 	c.start()
 	eventually(t, "what has waited", func() bool { again(); return len(p.waiting) == 0 && held() == 4 })

@@ -1,6 +1,7 @@
 package querylog
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -230,7 +231,8 @@ func (s *Store) Held(ctx context.Context) (h Held, err error) {
 	return h, err
 }
 
-// Count is how many lines there are of a client, by its names and addresses.
+// Count is how many lines there are of a client, by its names and addresses. With an
+// error, such as that ctx has ended, it is how many were found.
 func (s *Store) Count(ctx context.Context, who ...string) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -243,16 +245,56 @@ func (s *Store) Count(ctx context.Context, who ...string) (n int, err error) {
 	if err != nil {
 		return n, err
 	}
-	for _, name := range files {
-		if err := s.readFile(ctx, name, nil, func(_ member, lines []Line) error {
-			for i := range lines {
-				if lines[i].of(who) {
-					n++
-				}
+	marks := marksOf(who)
+	for _, name := range slices.Backward(files) {
+		if _, until, _ := begins(name); !s.set.Address && time.Since(until) > hashLife {
+			break
+		}
+		found, err := s.countIn(ctx, name, marks)
+		if n += found; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// hashLife is how long a hash is anybody's: a day, which may have 25 hours.
+const hashLife = 25 * time.Hour
+
+// marksOf are what a line of a client has in it, as it is written.
+func marksOf(who []string) (marks [][]byte) {
+	for _, name := range who {
+		for _, field := range []string{"client", "address"} {
+			if text, err := json.Marshal(map[string]string{field: name}); err == nil {
+				marks = append(marks, text[1:len(text)-1])
+			}
+		}
+	}
+	return marks
+}
+
+// countIn counts the lines of a file that have one of some marks. The lock is held.
+func (s *Store) countIn(ctx context.Context, name string, marks [][]byte) (n int, err error) {
+	f, err := os.Open(filepath.Join(s.dir, name))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	all, _, err := members(f)
+	if err != nil && !errors.Is(err, errMember) {
+		return 0, err
+	}
+	for _, m := range all {
+		if ctx.Err() != nil {
+			return n, ctx.Err()
+		}
+		if err := m.read(f, nil, func(line []byte) error {
+			if slices.ContainsFunc(marks, func(mark []byte) bool { return bytes.Contains(line, mark) }) {
+				n++
 			}
 			return nil
 		}); err != nil {
-			return n, err
+			s.check(fmt.Errorf("%s: %w", name, err))
 		}
 	}
 	return n, nil

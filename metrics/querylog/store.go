@@ -479,14 +479,19 @@ func (l *Line) of(who []string) bool {
 	return l.Client != "" && slices.Contains(who, l.Client) || l.Address != "" && slices.Contains(who, l.Address)
 }
 
-// Remove deletes a store from a data directory, where nothing may be kept.
+// Remove deletes the store of a data directory, where nothing may be kept. What is not its
+// own it leaves alone.
 func Remove(dir string) error {
-	path := filepath.Join(dir, storeDir)
-	if err := os.RemoveAll(path); err != nil {
-		return err
+	s := &Store{dir: filepath.Join(dir, storeDir)}
+	if _, err := os.Stat(s.dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s is still there", path)
+	err := errors.Join(lists.RemoveUnfinished(s.dir), s.Erase(context.Background()))
+	if gone := os.Remove(filepath.Join(s.dir, permits)); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
+		err = errors.Join(err, gone)
 	}
-	return nil
+	if err == nil {
+		_ = os.Remove(s.dir) // where somebody else has put something into it, it stays
+	}
+	return err
 }

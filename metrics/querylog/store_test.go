@@ -126,6 +126,11 @@ func TestStore(t *testing.T) {
 	if n, err := s.Count(context.Background(), "192.0.2.1", "laptop"); n != 8 || err != nil {
 		t.Errorf("%d lines of a client, %v", n, err)
 	}
+	ended, end := context.WithCancel(context.Background())
+	end()
+	if _, err := s.Count(ended, "192.0.2.1"); !errors.Is(err, context.Canceled) {
+		t.Errorf("counting without time: %v", err)
+	}
 	if names, err := s.Names(context.Background(), now.Add(-time.Hour)); len(names) != 1 || names["b.example"] != 1 || err != nil {
 		t.Errorf("names: %v, %v", names, err)
 	}
@@ -183,8 +188,24 @@ func TestStoreObeys(t *testing.T) {
 			t.Errorf("what was noted before: %s", got)
 		}
 		s.Close()
+		foreign := filepath.Join(dir, storeDir, "diary.txt")
+		if err := os.WriteFile(foreign, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
 		if err := Remove(dir); err != nil || holds(t, dir, "example") {
 			t.Errorf("none: %v", err)
+		}
+		if _, err := os.Stat(foreign); err != nil {
+			t.Errorf("what is not the store's own: %v", err)
+		}
+		if err := os.Remove(foreign); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(Remove(dir), Remove(dir)); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(filepath.Dir(foreign)); err == nil {
+			t.Error("the directory is still there")
 		}
 	}
 }
