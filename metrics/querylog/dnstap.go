@@ -25,7 +25,8 @@ import (
 // Streams, to a file or to a reader on a socket. It implements Sink.
 //
 // The reply is in it as it was sent, or, where that is not known, as a header and the
-// question. The client's address is only where [privacy] clients is "full".
+// question. The client's address, and the family of it, is only where [privacy] clients is
+// "full". What came over TLS, HTTPS and QUIC is told as such.
 //
 // Sources: dnstap.proto and the specification of Frame Streams, of dnstap.info.
 type Dnstap struct {
