@@ -2,6 +2,7 @@ package querylog
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -24,7 +25,8 @@ import (
 // Streams, to a file or to a reader on a socket. It implements Sink.
 //
 // The reply is in it as it was sent, or, where that is not known, as a header and the
-// question. The client's address is only where [privacy] clients is "full".
+// question. The client's address, and the family of it, is only where [privacy] clients is
+// "full". What came over TLS, HTTPS and QUIC is told as such.
 //
 // Sources: dnstap.proto and the specification of Frame Streams, of dnstap.info.
 type Dnstap struct {
@@ -122,27 +124,40 @@ func (d *Dnstap) open() error {
 }
 
 // resume makes a file ready for more frames: behind those that it has, without the stop
-// frame or the part of a frame that it ends in. An empty one begins. What is no dnstap is
-// somebody else's file.
+// frame or the part of a frame that it ends in. One that is empty, or ends in its start
+// frame, begins. What does not begin like this is somebody else's file.
 func resume(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	if !info.Mode().IsRegular() || info.Size() == 0 {
-		_, err := f.Write(control(controlStart, true))
+	start := control(controlStart, true)
+	if !info.Mode().IsRegular() {
+		_, err := f.Write(start)
 		return err
 	}
 	in := bufio.NewReader(f)
-	kind, types, err := readControl(in)
-	if err != nil || kind != controlStart || !slices.Contains(types, contentType) {
+	begin := make([]byte, min(int64(len(start)), info.Size()))
+	if _, err := io.ReadFull(in, begin); err != nil {
+		return err
+	}
+	if !bytes.HasPrefix(start, begin) {
 		return errors.New("it is no file of dnstap; move it away, or write another name")
 	}
-	end := int64(len(control(controlStart, true)))
+	if len(begin) < len(start) {
+		_, err := f.WriteAt(start, 0)
+		if err == nil {
+			_, err = f.Seek(0, io.SeekEnd)
+		}
+		return err
+	}
+	end := int64(len(start))
 	for {
 		var head [4]byte
-		if _, err := io.ReadFull(in, head[:]); err != nil {
+		if _, err := io.ReadFull(in, head[:]); err == io.EOF || err == io.ErrUnexpectedEOF {
 			break
+		} else if err != nil { // a disk that cannot be read is no reason to cut off
+			return err
 		}
 		size := int64(binary.BigEndian.Uint32(head[:]))
 		if size == 0 || end+4+size > info.Size() { // a control frame, or one that was cut off
@@ -226,18 +241,13 @@ func (d *Dnstap) Write(_ context.Context, records []Record) error {
 		d.waiting = append(d.waiting, b)
 		d.size += len(b)
 	}
-	lost := 0
-	for ; d.size > maxTapWait; lost++ {
-		d.size -= len(d.waiting[0])
-		d.waiting = d.waiting[1:]
-	}
 	if d.w == nil {
 		if time.Now().Before(d.retry) {
-			return d.drop(lost, nil)
+			return d.drop(nil)
 		}
 		if err := d.open(); err != nil {
 			d.retry = time.Now().Add(tapRetry)
-			return d.drop(lost, err)
+			return d.drop(err)
 		}
 	}
 	if conn, ok := d.w.(net.Conn); ok {
@@ -247,7 +257,7 @@ func (d *Dnstap) Write(_ context.Context, records []Record) error {
 		if _, err := d.w.Write(d.waiting[0]); err != nil {
 			d.w.Close()
 			d.w, d.retry = nil, time.Now().Add(tapRetry)
-			return d.drop(lost, err)
+			return d.drop(err)
 		}
 		d.size -= len(d.waiting[0])
 		d.waiting = d.waiting[1:]
@@ -260,12 +270,17 @@ func (d *Dnstap) Write(_ context.Context, records []Record) error {
 	return nil
 }
 
-// drop tells of frames that are lost; while they wait, nothing is. The log hears once why
-// they do.
-func (d *Dnstap) drop(lost int, err error) error {
+// drop lets go of the oldest frames that are too many to wait, and tells how many are
+// lost. The log hears once why they wait.
+func (d *Dnstap) drop(err error) error {
 	if err != nil && d.trouble != err.Error() {
 		d.trouble = err.Error()
 		d.log.Warn("dnstap waits for its reader", "at", d.address, "err", err)
+	}
+	lost := 0
+	for ; d.size > maxTapWait; lost++ {
+		d.size -= len(d.waiting[0])
+		d.waiting = d.waiting[1:]
 	}
 	if lost > 0 {
 		return &lostError{lost, fmt.Errorf("nobody reads at %s, and no more can wait", d.address)}
@@ -311,8 +326,9 @@ const (
 	familyIPv6     = 2
 )
 
-// protocols are those of dnstap.proto, by transport.
-var protocols = map[resolver.Transport]uint64{resolver.UDP: 1, resolver.TCP: 2}
+// protocols are those of dnstap.proto, by transport. Readers that are older than DoQ in it
+// take its number for one they do not know.
+var protocols = map[resolver.Transport]uint64{resolver.UDP: 1, resolver.TCP: 2, resolver.TLS: 3, resolver.HTTPS: 4, resolver.QUIC: 7}
 
 // message is a record as a message Dnstap.
 func (d *Dnstap) message(r *Record) []byte {
@@ -323,7 +339,7 @@ func (d *Dnstap) message(r *Record) []byte {
 	fixed := func(field protowire.Number, n uint32) {
 		m = protowire.AppendFixed32(protowire.AppendTag(m, field, protowire.Fixed32Type), n)
 	}
-	bytes := func(field protowire.Number, b []byte) {
+	text := func(field protowire.Number, b []byte) {
 		m = protowire.AppendBytes(protowire.AppendTag(m, field, protowire.BytesType), b)
 	}
 	number(messageType, clientResponse)
@@ -333,7 +349,7 @@ func (d *Dnstap) message(r *Record) []byte {
 			family = familyIPv6
 		}
 		number(messageFamily, family)
-		bytes(messageQueryAddress, r.Address.AsSlice())
+		text(messageQueryAddress, r.Address.AsSlice())
 	}
 	if p := protocols[r.Transport]; p != 0 {
 		number(messageProtocol, p)
@@ -344,13 +360,13 @@ func (d *Dnstap) message(r *Record) []byte {
 	number(messageResponseSec, uint64(end.Unix()))
 	fixed(messageResponseNsec, uint32(end.Nanosecond()))
 	if reply := r.reply(); reply != nil {
-		bytes(messageResponse, reply)
+		text(messageResponse, reply)
 	}
 	body := m
 	m = nil
-	bytes(tapIdentity, []byte(d.identity))
-	bytes(tapVersion, []byte(d.version))
-	bytes(tapMessage, body)
+	text(tapIdentity, []byte(d.identity))
+	text(tapVersion, []byte(d.version))
+	text(tapMessage, body)
 	number(tapType, typeMessage)
 	return m
 }

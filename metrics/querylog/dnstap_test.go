@@ -3,19 +3,23 @@ package querylog
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/miekg/dns"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"deadpixel/resolver"
 )
@@ -45,6 +49,7 @@ func tapped(t *testing.T) []Record {
 	blocked := record(at, "cafe", "blocked.example", resolver.Blocked)
 	blocked.Rcode, blocked.Transport = dns.RcodeNameError, resolver.TCP
 	six := record(at, "2001:db8::7", "six.example", resolver.Cached)
+	six.Transport = resolver.QUIC // which many readers do not know
 	dropped := record(at, "cafe", "", resolver.Dropped)
 	return []Record{full, blocked, six, dropped}
 }
@@ -233,6 +238,117 @@ func TestDnstapWithoutReader(t *testing.T) {
 			t.Errorf("%s is taken", bad)
 		}
 	}
+}
+
+// A burst that is more than may wait is no loss while somebody reads.
+func TestDnstapBurst(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dns.tap")
+	d, err := NewDnstap("dnstap+file://"+path, "house", "deadpixel 1", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := record(time.Now(), "192.0.2.7", "a.example", resolver.Cached)
+	many := slices.Repeat([]Record{one}, 2*maxTapWait/len(d.message(&one)))
+	if err := d.Write(context.Background(), many); err != nil || d.size != 0 || len(d.waiting) != 0 {
+		t.Errorf("%v; %d bytes wait in %d frames", err, d.size, len(d.waiting))
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() < 2*maxTapWait {
+		t.Errorf("%d bytes are in the file, %v", info.Size(), err)
+	}
+}
+
+// How a query came in is told for each transport.
+func TestDnstapProtocols(t *testing.T) {
+	d := &Dnstap{}
+	for transport, want := range map[resolver.Transport]uint64{resolver.UDP: 1, resolver.TCP: 2, resolver.TLS: 3, resolver.HTTPS: 4, resolver.QUIC: 7} {
+		r := record(time.Now(), "", "a.example", resolver.Cached)
+		r.Transport = transport
+		outer := d.message(&r)
+		if got := fields(t, fields(t, outer)[14].([]byte))[3]; got != want {
+			t.Errorf("%v is %v, want %d", transport, got, want)
+		}
+	}
+}
+
+// fields are those of a protobuf message, numbers as uint64.
+func fields(t *testing.T, b []byte) map[protowire.Number]any {
+	t.Helper()
+	all := map[protowire.Number]any{}
+	for len(b) > 0 {
+		field, kind, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			t.Fatal(protowire.ParseError(n))
+		}
+		b = b[n:]
+		switch kind {
+		case protowire.VarintType:
+			all[field], n = protowire.ConsumeVarint(b)
+		case protowire.Fixed32Type:
+			all[field], n = protowire.ConsumeFixed32(b)
+		default:
+			all[field], n = protowire.ConsumeBytes(b)
+		}
+		if n < 0 {
+			t.Fatal(protowire.ParseError(n))
+		}
+		b = b[n:]
+	}
+	return all
+}
+
+// Whatever a file holds, it is left as it was, or is one that goes on: a start frame and
+// whole frames.
+func FuzzResume(f *testing.F) {
+	start := control(controlStart, true)
+	f.Add([]byte{})
+	f.Add(start[:20])
+	f.Add(start)
+	f.Add(append(slices.Clone(start), 0, 0, 0, 1, 'x', 0, 0, 0, 9, 'y'))
+	f.Add(append(append(slices.Clone(start), 0, 0, 0, 1, 'x'), control(controlStop, false)...))
+	more := append(slices.Clone(start), 0, 0, 0, 1, 0, 0, 0, 0) // one field more
+	more[7] += 8
+	f.Add(more)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		path := filepath.Join(t.TempDir(), "x")
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		failed := resume(file)
+		after, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if failed != nil {
+			if bytes.HasPrefix(start, b) || !bytes.Equal(after, b) {
+				t.Errorf("%v: %x, now %x", failed, b, after)
+			}
+			return
+		}
+		if at, err := file.Seek(0, io.SeekCurrent); err != nil || at != int64(len(after)) {
+			t.Errorf("goes on at %d of %d, %v", at, len(after), err)
+		}
+		rest, ok := bytes.CutPrefix(after, start)
+		for ok && len(rest) > 0 {
+			if ok = len(rest) > 4; !ok {
+				break
+			}
+			size := int(binary.BigEndian.Uint32(rest))
+			if ok = size > 0 && len(rest) >= 4+size; ok {
+				rest = rest[4+size:]
+			}
+		}
+		if !ok {
+			t.Errorf("from %x it is %x", b, after)
+		}
+	})
 }
 
 func FuzzReadControl(f *testing.F) {

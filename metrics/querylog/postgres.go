@@ -29,9 +29,8 @@ type Postgres struct {
 	obeyed  bool      // they hold nothing that is not permitted
 	pruned  time.Time // when what is too old was last deleted
 	waiting []Record
-	away    error     // why the last try failed
-	tried   time.Time // when that was
-	trouble string    // why, as it was told to the log
+	away    error     // why the last try failed, as it was told to the log; nil when it did not
+	retry   time.Time // when the next one is due
 }
 
 // Bounds of a server: how long one step may take, how long it is waited before the next
@@ -99,7 +98,7 @@ func NewPostgres(ctx context.Context, url string, set StoreSettings) (*Postgres,
 func (p *Postgres) Use(set StoreSettings) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.set, p.obeyed, p.pruned, p.away = set, false, time.Time{}, nil
+	p.set, p.obeyed, p.pruned, p.retry = set, false, time.Time{}, time.Time{}
 	var left []Record
 	for _, r := range p.waiting {
 		if set.permits(&r) {
@@ -127,12 +126,11 @@ func (p *Postgres) Write(ctx context.Context, records []Record) error {
 			p.waiting = append(p.waiting, r)
 		}
 	}
-	lost := max(len(p.waiting)-maxPgWait, 0)
-	p.waiting = p.waiting[lost:]
-	if p.absent() == nil { // each try may take long, while more records come
+	if !time.Now().Before(p.retry) { // each try may take long, while more records come
 		p.tell(p.put(ctx))
 	}
-	if lost > 0 {
+	if lost := len(p.waiting) - maxPgWait; lost > 0 {
+		p.waiting = p.waiting[lost:]
 		return &lostError{lost, errors.New("the PostgreSQL server is away, and no more can wait")}
 	}
 	return nil
@@ -141,25 +139,23 @@ func (p *Postgres) Write(ctx context.Context, records []Record) error {
 // tell tells the log when the server begins or ceases to make trouble. The lock is held.
 func (p *Postgres) tell(err error) {
 	switch {
-	case err == nil && p.trouble != "":
+	case err == nil && p.away != nil:
 		p.log.Info("the query log has its PostgreSQL server again")
-		p.trouble = ""
 	case err != nil:
-		p.away, p.tried = err, time.Now()
-		if text := err.Error(); p.trouble != text {
-			p.trouble = text
+		p.retry = time.Now().Add(pgRetry)
+		if p.away == nil || p.away.Error() != err.Error() {
 			p.log.Warn("the query log waits for its PostgreSQL server", "err", err)
 		}
 	}
+	p.away = err
 }
 
 // absent says why the server cannot be reached, as far as has been tried lately: whoever
 // asks should not have to wait for that again. The lock is held.
 func (p *Postgres) absent() error {
-	if p.away != nil && time.Since(p.tried) < pgRetry {
+	if p.away != nil && time.Now().Before(p.retry) {
 		return fmt.Errorf("the PostgreSQL server is away: %w", p.away)
 	}
-	p.away = nil
 	return nil
 }
 

@@ -106,12 +106,12 @@ func TestPostgres(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again := func(records ...Record) error { // at once, also after a try that failed
-		p.away = nil
-		return p.Write(ctx, records)
+	again := func() { // at once, also after a try that failed
+		p.retry = time.Time{}
+		p.Write(ctx, nil)
 	}
 	held := func() int {
-		p.away = nil
+		p.retry = time.Time{}
 		h, err := p.Held(ctx)
 		if err != nil {
 			return -1
@@ -150,6 +150,18 @@ func TestPostgres(t *testing.T) {
 	}
 	c.start()
 	eventually(t, "what has waited", func() bool { again(); return len(p.waiting) == 0 && held() == 4 })
+
+	// A burst that is more than may wait is no loss while the server is there.
+	burst := make([]Record, maxPgWait+1)
+	for i := range burst {
+		burst[i] = record(now, "192.0.2.3", "burst.example", resolver.Cached)
+	}
+	if err := p.Write(ctx, burst); err != nil || held() != 4+len(burst) {
+		t.Errorf("a burst: %v, %d are held", err, held())
+	}
+	if n, err := p.EraseClient(ctx, "192.0.2.3"); n != len(burst) || err != nil {
+		t.Errorf("erasing the burst: %d, %v", n, err)
+	}
 
 	// What is too old goes.
 	if _, err := p.pool.Exec(ctx, "UPDATE deadpixel_queries SET at = at - interval '25 hours' WHERE name = 'c.example'"); err != nil {
@@ -211,7 +223,7 @@ func TestPostgres(t *testing.T) {
 	}
 	for range 3 {
 		p.Write(ctx, []Record{record(now, "cafe", "x.example", resolver.Blocked)})
-		p.away = nil
+		p.retry = time.Time{}
 	}
 	if text := log.String(); strings.Count(text, "waits for its PostgreSQL server") != 1 {
 		t.Errorf("the log says more than once: %s", text)

@@ -7,7 +7,13 @@ import (
 	"io"
 )
 
-// Stdout writes each record as a Line of JSON, one a line. It implements Sink.
+// Stdout writes each record as a Line of JSON, one a line, and a batch at once. It
+// implements Sink.
+//
+// A line has time (RFC 3339, UTC, to the millisecond), transport, name, type, outcome (as
+// in the metrics) and duration_ms; and, where there is something to say, client, address,
+// group, rcode, upstream, list, reason, hidden (the blocked name behind the asked one) and
+// owner. These names stay. What a name has that is not UTF-8 is U+FFFD.
 type Stdout struct{ w io.Writer }
 
 // NewStdout makes one that writes to w.
