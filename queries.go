@@ -111,6 +111,11 @@ func (q *keptQueries) use(s *server, c *Config) error {
 	if !stored {
 		err = errors.Join(err, querylog.Remove(set.Dir))
 	}
+	for to := range q.postgres {
+		if !wanted[to] {
+			s.log.Warn("a PostgreSQL server is not in [privacy] log_to any more; what it has of the query log stays there, out of reach", "server", withoutAccount(to))
+		}
+	}
 	maps.DeleteFunc(q.postgres, func(to string, _ *querylog.Postgres) bool { return !wanted[to] || scope == querylog.None })
 	maps.DeleteFunc(q.others, func(to string, _ querylog.Sink) bool { return !wanted[to] || scope == querylog.None })
 	q.streams = nil
@@ -152,7 +157,7 @@ func (q *keptQueries) open(s *server, to string, set querylog.StoreSettings) que
 		if set.Scope == querylog.None { // what is there from before must go, and nothing else will come
 			go func() {
 				if err := p.Close(); err != nil {
-					s.log.Error("what the PostgreSQL server has of the query log cannot be erased", "err", err)
+					s.log.Error("what the PostgreSQL server has of the query log cannot be erased; the next reload or start tries again, if [privacy] log_to names it", "err", err)
 				}
 			}()
 		}
@@ -304,7 +309,7 @@ func (s *server) keptOfQueries(c *Config) []ui.Kept {
 	streams := s.queries.streams
 	s.queries.mu.Unlock()
 	for _, name := range streams {
-		all = append(all, ui.Kept{What: what, Why: why, Where: "whoever reads " + name, Much: "nobody here knows", Until: "whoever reads it decides"})
+		all = append(all, ui.Kept{What: what, Why: why, Where: "whoever reads " + name, Much: "nobody here knows", Until: "whoever reads it decides: erasing here does not reach it"})
 	}
 	return all
 }

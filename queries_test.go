@@ -44,7 +44,9 @@ func TestQueriesAreKept(t *testing.T) {
 	config := func(queries, to string) string {
 		return basics(up.address) + starterList + "[privacy]\nqueries = \"" + queries + "\"\nlog_to = " + to + "\n"
 	}
-	p := prepare(t, config("all", `["store", "stdout"]`))
+	p := prepare(t, "")
+	tap := filepath.Join(p.dir, "tap")
+	p.write(config("all", `["store", "stdout", "dnstap+file://`+tap+`"]`))
 	var out bytes.Buffer
 	p.cmd.Stdout = &out
 	p.start()
@@ -85,8 +87,19 @@ func TestQueriesAreKept(t *testing.T) {
 	if !said {
 		t.Errorf("what is kept is not said: %+v", k.Kept)
 	}
-	if _, metrics := p.get("/metrics"); !strings.Contains(metrics, `deadpixel_query_log_dropped_total{sink="store"} 0`) {
-		t.Error("what is dropped is not counted")
+	for _, sink := range []string{"buffer", "store", "stdout", "dnstap"} {
+		if _, metrics := p.get("/metrics"); !strings.Contains(metrics, `deadpixel_query_log_dropped_total{sink="`+sink+`"} 0`) {
+			t.Errorf("what %s drops is not counted", sink)
+		}
+	}
+	streams := 0
+	for _, one := range k.Kept {
+		if strings.HasSuffix(one.Until, "erasing here does not reach it") && (one.Where == "whoever reads stdout" || one.Where == "whoever reads dnstap") {
+			streams++
+		}
+	}
+	if streams != 2 {
+		t.Errorf("what is out of reach is not said: %+v", k.Kept)
 	}
 
 	reload := func(text string) {
@@ -128,6 +141,9 @@ func TestQueriesAreKept(t *testing.T) {
 			t.Errorf("%v: %s", err, line)
 		}
 		lines++
+	}
+	if b, err := os.ReadFile(tap); err != nil || !bytes.Contains(b, []byte("protobuf:dnstap.Dnstap")) || !bytes.Contains(b, []byte("\x06needed\x07example\x00")) || bytes.Contains(b, []byte("\x05other\x07example")) {
+		t.Errorf("dnstap has %q, %v", b, err)
 	}
 	if lines != 3 {
 		t.Errorf("%d lines on standard output, want 3:\n%s", lines, &out)
@@ -195,4 +211,34 @@ func TestReaderOfStdoutGoes(t *testing.T) {
 		t.Error("what is lost is not counted")
 	}
 	p.stop()
+}
+
+// A PostgreSQL server that is away disturbs nobody; what may be in it and is out of reach is
+// told, without the password.
+func TestPostgresIsAway(t *testing.T) {
+	up := newInternet(t)
+	config := func(queries, to string) string {
+		return basics(up.address) + starterList + "[privacy]\nqueries = \"" + queries + "\"\nlog_to = [\"" + to + "\"]\n"
+	}
+	const server = "postgres://house:hunter2@127.0.0.1:9/queries"
+	p := prepare(t, config("all", server)).start()
+	p.wantRcode("needed.example", dns.RcodeSuccess)
+	p.wantRcode("other.example", dns.RcodeSuccess)
+	p.write(config("all", "store"))
+	p.signal(syscall.SIGHUP)
+	p.wait("a PostgreSQL server is not in [privacy] log_to any more; what it has of the query log stays there, out of reach")
+	p.wait("configuration reloaded")
+	p.write(config("none", server))
+	p.signal(syscall.SIGHUP)
+	p.wait("what the PostgreSQL server has of the query log cannot be erased; the next reload or start tries again, if [privacy] log_to names it")
+	p.signal(syscall.SIGTERM)
+	for line := range p.lines {
+		p.said = append(p.said, line.text)
+	}
+	if err := <-p.exited; err != nil {
+		t.Error(err)
+	}
+	if said := strings.Join(p.said, "\n"); !strings.Contains(said, "the query log waits for its PostgreSQL server") || !strings.Contains(said, "postgres://…@127.0.0.1:9/queries") || strings.Contains(said, "hunter2") || strings.Contains(said, "needed") {
+		t.Errorf("the log says %s", said)
+	}
 }
