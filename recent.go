@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"hash/maphash"
 	"net/netip"
 	"runtime"
 	"slices"
@@ -36,8 +38,14 @@ type recentPart struct {
 	of map[netip.Addr]*deviceNames
 }
 
-// deviceNames are the blocked names of one address, the newest first.
-type deviceNames struct{ names []blockedName }
+// deviceNames are the blocked names of one address, in no order. What is looked through at
+// every blocked query lies close together: a hash of each name, and when it was its turn.
+type deviceNames struct {
+	names  []blockedName
+	hashes []uint64
+	turns  []uint64
+	turn   uint64 // the last one
+}
 
 // blockedName is a name that was blocked, by one list for one reason.
 type blockedName struct {
@@ -80,28 +88,58 @@ func (r *recentNames) note(p *recentPart, e *resolver.Event) {
 	d.note(e)
 }
 
-// note puts a name in front. The memory of the oldest is used again.
+// note counts a name. The memory of the one that was seen last longest ago is used again.
 func (d *deviceNames) note(e *resolver.Event) {
-	at := slices.IndexFunc(d.names, func(n blockedName) bool {
-		return bytes.Equal(n.name, e.Name) && n.list == e.List && n.reason == e.Reason
-	})
-	var n blockedName
+	hash := maphash.Bytes(recentSeed, e.Name) ^ uint64(e.Reason)
+	at := d.find(hash, e)
 	switch {
 	case at >= 0:
-		n = d.names[at]
 	case len(d.names) < maxRecentNames:
 		at = len(d.names)
-		d.names = append(d.names, n)
+		d.names, d.hashes, d.turns = append(d.names, blockedName{}), append(d.hashes, 0), append(d.turns, 0)
 	default:
-		at = len(d.names) - 1
-		n = d.names[at]
-		n.count = 0
+		at = 0
+		for i, turn := range d.turns {
+			if turn < d.turns[at] {
+				at = i
+			}
+		}
+		d.names[at].count = 0
 	}
-	copy(d.names[1:], d.names[:at])
-	n.name, n.hidden = append(n.name[:0], e.Name...), append(n.hidden[:0], e.Hidden...)
-	n.list, n.reason, n.last = e.List, e.Reason, e.Time
-	n.count++
-	d.names[0] = n
+	d.turn++
+	d.hashes[at], d.turns[at] = hash, d.turn
+	n := &d.names[at]
+	if n.count++; n.count == 1 {
+		n.name = append(n.name[:0], e.Name...)
+		n.list, n.reason = e.List, e.Reason
+	}
+	n.hidden, n.last = append(n.hidden[:0], e.Hidden...), e.Time
+}
+
+// recentSeed makes the hashes others in each run.
+var recentSeed = maphash.MakeSeed()
+
+// find is where the name is that an event is about, -1 when it is not there.
+func (d *deviceNames) find(hash uint64, e *resolver.Event) int {
+	for i, h := range d.hashes {
+		if n := &d.names[i]; h == hash && bytes.Equal(n.name, e.Name) && n.list == e.List && n.reason == e.Reason {
+			return i
+		}
+	}
+	return -1
+}
+
+// drop removes the names that gone is true for.
+func (d *deviceNames) drop(gone func(blockedName) bool) {
+	kept := 0
+	for i, n := range d.names {
+		if !gone(n) {
+			d.names[kept], d.hashes[kept], d.turns[kept] = n, d.hashes[i], d.turns[i]
+			kept++
+		}
+	}
+	clear(d.names[kept:]) // a name is not kept alive
+	d.names, d.hashes, d.turns = d.names[:kept], d.hashes[:kept], d.turns[:kept]
 }
 
 // of are the names of an address that are not over at now, the newest first.
@@ -112,8 +150,8 @@ func (r *recentNames) of(ip netip.Addr, now time.Time) []blockedName {
 		p := &r.parts[i]
 		p.mu.Lock()
 		if d := p.of[ip]; d != nil {
-			for _, n := range d.names {
-				if now.Sub(n.last) < keep {
+			for _, i := range d.newest() {
+				if n := d.names[i]; now.Sub(n.last) < keep {
 					n.name, n.hidden = bytes.Clone(n.name), bytes.Clone(n.hidden)
 					all = merge(all, n)
 				}
@@ -123,6 +161,16 @@ func (r *recentNames) of(ip netip.Addr, now time.Time) []blockedName {
 	}
 	slices.SortStableFunc(all, func(a, b blockedName) int { return b.last.Compare(a.last) })
 	return all[:min(len(all), maxRecentNames)]
+}
+
+// newest are the places of all names, the last seen first.
+func (d *deviceNames) newest() []int {
+	all := make([]int, len(d.names))
+	for i := range all {
+		all[i] = i
+	}
+	slices.SortFunc(all, func(a, b int) int { return cmp.Compare(d.turns[b], d.turns[a]) })
+	return all
 }
 
 // merge adds what another part has seen.
@@ -152,7 +200,7 @@ func (r *recentNames) sweep(gone func(netip.Addr, blockedName) bool) {
 		p := &r.parts[i]
 		p.mu.Lock()
 		for ip, d := range p.of {
-			d.names = slices.DeleteFunc(d.names, func(n blockedName) bool { return gone(ip, n) })
+			d.drop(func(n blockedName) bool { return gone(ip, n) })
 			if len(d.names) == 0 {
 				delete(p.of, ip)
 				r.addresses.Add(-1)
