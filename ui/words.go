@@ -302,7 +302,7 @@ func EvidenceMethod(keep string, data bool) []string {
 		whose + ". Companies that the data does not know are not in the tables.",
 		"Hidden are attempts where the device asked for a name that is not the company's: it led there by a CNAME, by an HTTPS or SVCB record (RFC 9460), or by the address.",
 		"Different names are told apart within a day, up to 1000 of a company; a restart begins anew. There were at least so many.",
-		"Only sums are kept: no name that was asked for, no page that was visited, and nobody's address is in this sheet or can be found out from it.",
+		"It is made of sums: no name that was asked for, no page that was visited, and nobody's address is in this sheet or can be found out from it.",
 		"Sums are deleted after " + keep + ". A day of which there is nothing was deleted, or nothing was asked on it, or deadpixel did not run.",
 	}
 }
