@@ -28,6 +28,7 @@ const (
 // safe for concurrent use.
 type recentNames struct {
 	keep      func(netip.Addr) time.Duration // how long names of an address are kept; 0 means not at all
+	seed      maphash.Seed                   // of the hashes of names
 	parts     []recentPart                   // each with what some sockets saw, so that they share no memory
 	forks     atomic.Uint64
 	addresses atomic.Int64 // in all parts
@@ -58,7 +59,7 @@ type blockedName struct {
 }
 
 func newRecentNames(keep func(netip.Addr) time.Duration) *recentNames {
-	r := &recentNames{keep: keep, parts: make([]recentPart, runtime.GOMAXPROCS(0))}
+	r := &recentNames{keep: keep, seed: maphash.MakeSeed(), parts: make([]recentPart, runtime.GOMAXPROCS(0))}
 	for i := range r.parts {
 		r.parts[i].of = map[netip.Addr]*deviceNames{}
 	}
@@ -85,12 +86,12 @@ func (r *recentNames) note(p *recentPart, e *resolver.Event) {
 		d = new(deviceNames)
 		p.of[ip] = d
 	}
-	d.note(e)
+	d.note(r.seed, e)
 }
 
 // note counts a name. The memory of the one that was seen last longest ago is used again.
-func (d *deviceNames) note(e *resolver.Event) {
-	hash := maphash.Bytes(recentSeed, e.Name) ^ uint64(e.Reason)
+func (d *deviceNames) note(seed maphash.Seed, e *resolver.Event) {
+	hash := maphash.Bytes(seed, e.Name) ^ uint64(e.Reason)
 	at := d.find(hash, e)
 	switch {
 	case at >= 0:
@@ -115,9 +116,6 @@ func (d *deviceNames) note(e *resolver.Event) {
 	}
 	n.hidden, n.last = append(n.hidden[:0], e.Hidden...), e.Time
 }
-
-// recentSeed makes the hashes others in each run.
-var recentSeed = maphash.MakeSeed()
 
 // find is where the name is that an event is about, -1 when it is not there.
 func (d *deviceNames) find(hash uint64, e *resolver.Event) int {
