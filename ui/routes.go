@@ -68,7 +68,7 @@ func (p *Page) table() []route {
 		{"DELETE /api/v1/privacy/me", open, p.forgetMe, &operation{does: "Erases what is kept of the asking address, and says what is left.", answer: []any{erased{}}, fails: []int{500}}},
 		{"POST /api/v1/pause", ToPause, p.pause, &operation{does: "Pauses blocking for everybody, a group or a client; without a duration until resumed.", body: order{}, answer: []any{blockingAnswer{}}, fails: []int{404}}},
 		{"POST /api/v1/resume", ToPause, p.resume, &operation{does: "Blocks again.", body: order{}, answer: []any{blockingAnswer{}}, fails: []int{404}}},
-		{"POST /api/v1/lists/refresh", ToFetch, p.refresh, &operation{does: "Fetches one list or all; force accepts one that shrank, and rules that are held back.", body: order{}, answer: []any{listsAnswer{}}, later: true, fails: []int{404, 502}}},
+		{"POST /api/v1/lists/refresh", ToFetch, p.refresh, &operation{does: "Fetches one list or all; force accepts one that shrank, and rules that are held back.", body: order{}, answer: []any{listsAnswer{}}, fails: []int{404, 502}}},
 		{"DELETE /api/v1/privacy/history", ToErase, p.forgetAll, &operation{does: "Erases the history, and says what is left.", answer: []any{keepingAnswer{}}, fails: []int{500}}},
 	}
 }
